@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the engine and whoever drives it agree on. Importing this module must not import jax.
+
+The words are design.md's: a *slot* is one row of the engine's batch, a *frame* is 40 ms, a *block* is what one step
+yields for one slot. All verbs of `Engine` belong to one thread, the device thread, unless a docstring says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAMPLE_RATE: Final = 48_000
+CHANNELS: Final = 2
+FRAME_RATE: Final = 25
+FRAME_SAMPLES: Final = SAMPLE_RATE // FRAME_RATE
+EMBEDDING_WIDTH: Final = 768
+STYLE_LEVELS: Final = 12
+STYLE_CODES: Final = 1024
+NOTES: Final = 128
+
+MASKED: Final = -1
+NOTE_OFF, NOTE_HELD, NOTE_ONSET, NOTE_ON = 0, 1, 2, 3
+DRUMS_OFF, DRUMS_ON = 0, 1
+
+
+class EngineError(Exception):
+    """Base of everything that an engine raises on purpose."""
+
+
+class EngineFullError(EngineError):
+    """No slot is free."""
+
+
+class StaleSlotError(EngineError):
+    """The handle's slot has been released or belongs to somebody else by now."""
+
+
+class ConditioningError(EngineError, ValueError):
+    """A conditioning or sampling value is out of range; the message names the field and the range."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """How strongly each part of the conditioning pulls. 1 is plain sampling; the range is the model's (see `Range`)."""
+
+    style: float = 1.0
+    notes: float = 1.0
+    drums: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conditioning:
+    """What a slot's next frame is generated under.
+
+    style_codes: up to 12 RVQ codes in 0..1023; fewer are padded with MASKED, an empty tuple masks the style.
+    notes: 128 values in {MASKED, NOTE_OFF, NOTE_HELD, NOTE_ONSET, NOTE_ON}, or None where the model decides.
+    drums: MASKED (the model decides), DRUMS_OFF or DRUMS_ON.
+    gain_db: level of the style, applied by mastering before its limiter.
+    """
+
+    style_codes: tuple[int, ...] = ()
+    notes: tuple[int, ...] | None = None
+    drums: int = MASKED
+    guidance: Guidance = field(default_factory=Guidance)
+    gain_db: float = 0.0
+
+    def validate(self) -> None:
+        """Raises ConditioningError naming the first field out of range. An unchecked id would poison a cache with NaN."""
+        if len(self.style_codes) > STYLE_LEVELS:
+            raise ConditioningError(f"style_codes: expected at most {STYLE_LEVELS} codes, got {len(self.style_codes)}")
+        for level, code in enumerate(self.style_codes):
+            if not MASKED <= code < STYLE_CODES:
+                raise ConditioningError(f"style_codes[{level}]: expected {MASKED}..{STYLE_CODES - 1}, got {code}")
+        if self.notes is not None:
+            if len(self.notes) != NOTES:
+                raise ConditioningError(f"notes: expected {NOTES} values, got {len(self.notes)}")
+            for pitch, value in enumerate(self.notes):
+                if not MASKED <= value <= NOTE_ON:
+                    raise ConditioningError(f"notes[{pitch}]: expected {MASKED}..{NOTE_ON}, got {value}")
+        if not MASKED <= self.drums <= DRUMS_ON:
+            raise ConditioningError(f"drums: expected {MASKED}, {DRUMS_OFF} or {DRUMS_ON}, got {self.drums}")
+        for name in ("style", "notes", "drums"):
+            value = getattr(self.guidance, name)
+            if not -1.0 <= value <= 7.0:
+                raise ConditioningError(f"guidance.{name}: expected -1..7, got {value}")
+        if not -60.0 <= self.gain_db <= 12.0:
+            raise ConditioningError(f"gain_db: expected -60..12 dB, got {self.gain_db}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How codes are drawn, fixed per slot: temperature 0 is greedy; top_k 0 and min_p 0 switch the filter off.
+
+    None leaves the choice to the model's own default.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+
+    def validate(self) -> None:
+        """Raises ConditioningError naming the first field out of range."""
+        if self.temperature is not None and not 0.0 <= self.temperature <= 4.0:
+            raise ConditioningError(f"temperature: expected 0..4, got {self.temperature}")
+        if self.top_k is not None and not 0 <= self.top_k <= STYLE_CODES:
+            raise ConditioningError(f"top_k: expected 0..{STYLE_CODES}, got {self.top_k}")
+        if self.min_p is not None and not 0.0 <= self.min_p < 1.0:
+            raise ConditioningError(f"min_p: expected 0 <= min_p < 1, got {self.min_p}")
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a model can do; what it can't is reported once per session, never silently dropped."""
+
+    notes: bool
+    drums: bool
+    guidance: bool
+    clock: bool
+    """Whether `Engine.clock` reads beats and bars out of the model's own codes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Facts about an engine that never change while it lives."""
+
+    model: str
+    version: str
+    """Of weights and layout together: a resume point of another version can't be continued."""
+    device: str
+    slots: int
+    levels: int
+    """Audio codes per frame."""
+    capabilities: Capabilities
+    codec_delay_frames: int
+    mastering_delay_samples: int
+    rewind_frames: int
+    """How far `rewind` reaches back at most."""
+    bytes_per_slot: int
+    default_sampling: Sampling
+    loudness_lufs: float
+    true_peak_dbtp: float
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHandle:
+    """A claim on a slot. The epoch changes with the owner, so a late block never reaches a new one."""
+
+    index: int
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """What one `step` made, row r belonging to handle (slots[r], epochs[r]); arrays are the receiver's own.
+
+    pcm: int16[n, frames · 1920, 2], mastered. codes: int16[n, frames, levels].
+    first_frame: int64[n], frame index (since insert) of each row's first frame. `sample_of_frame` gives its place on
+    the timeline.
+    """
+
+    slots: NDArray[np.int32]
+    epochs: NDArray[np.int64]
+    first_frame: NDArray[np.int64]
+    pcm: NDArray[np.int16]
+    codes: NDArray[np.int16]
+
+    @property
+    def count(self) -> int:
+        return int(self.slots.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class ClockReading:
+    """Musical position of frames, read out of their codes: arrays of one shape.
+
+    on_beat / on_bar: this frame begins a beat / a bar. beat: 0-based beat in the bar. bar: 0-based bar in the phrase.
+    beats_per_bar: the meter. bpm: quarter notes a minute. frames_to_beat / frames_to_bar: frames until the next one
+    begins if the tempo holds (0 = now). phrase_bars: length of a phrase in bars.
+    """
+
+    on_beat: NDArray[np.bool_]
+    on_bar: NDArray[np.bool_]
+    beat: NDArray[np.int32]
+    bar: NDArray[np.int32]
+    beats_per_bar: NDArray[np.int32]
+    bpm: NDArray[np.float32]
+    frames_to_beat: NDArray[np.int32]
+    frames_to_bar: NDArray[np.int32]
+    phrase_bars: int
+
+
+class ClockReader(Protocol):
+    """Reads a model's musical clock. Pure; any thread."""
+
+    def read(self, codes: NDArray[np.integer]) -> ClockReading:
+        """codes[..., levels] → one reading per frame."""
+        ...
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Six verbs on slots. Every verb belongs to the device thread; `info` and `clock` may be read from any."""
+
+    @property
+    def info(self) -> EngineInfo: ...
+
+    @property
+    def clock(self) -> ClockReader | None: ...
+
+    def insert(
+        self,
+        seed: int,
+        conditioning: Conditioning,
+        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+        prefill: NDArray[np.integer] | None = None,
+    ) -> SlotHandle:
+        """Claim a free slot, its first frame to be generated under `conditioning`; seed is any 64-bit integer.
+
+        prefill int[frames, levels] is history that is heard by the model and never emitted.
+        Raises EngineFullError, ConditioningError. The slot then counts as due at every `step` that names it.
+        """
+        ...
+
+    def steer(self, slot: SlotHandle, plan: Sequence[tuple[int, Conditioning]]) -> None:
+        """Replace everything planned for the slot from the first entry's frame on.
+
+        Entries are (frame, conditioning), frames ascending; each holds until the next. A frame that is generated
+        already counts as the next one: rewind first to change the past. Raises StaleSlotError, ConditioningError.
+        """
+        ...
+
+    def step(self, due: Sequence[SlotHandle] | None = None) -> Blocks | None:
+        """Dispatch one frame for the due slots (None: all bound ones) and hand over the *previous* dispatch's blocks.
+
+        None where there was none. Stale handles in `due` are skipped. Rows that were not due are bit-identical after.
+        """
+        ...
+
+    def flush(self) -> Blocks | None:
+        """Wait for the dispatch that is under way, if any, and hand over its blocks."""
+        ...
+
+    def rewind(self, slot: SlotHandle, frame: int) -> int:
+        """Go back so that `frame` is generated next; gives the frame reached (later where history has gone).
+
+        Frames of the slot that were dispatched and not yet handed over, from that frame on, are dropped. Steering
+        planned from that frame on is kept. Raises StaleSlotError.
+        """
+        ...
+
+    def release(self, slot: SlotHandle) -> None:
+        """Free the slot. Releasing a stale handle does nothing."""
+        ...
+
+    def head(self, slot: SlotHandle) -> int:
+        """The first frame not dispatched yet. Raises StaleSlotError."""
+        ...
+
+    def snapshot(self, slot: SlotHandle) -> object:
+        """An opaque copy of the slot's whole state, valid for this engine until `drop`. Raises StaleSlotError."""
+        ...
+
+    def restore(self, snapshot: object) -> SlotHandle:
+        """Claim a free slot and continue from the snapshot. Raises EngineFullError."""
+        ...
+
+    def drop(self, snapshot: object) -> None:
+        """Free the snapshot's memory."""
+        ...
+
+    def warm_up(self) -> None:
+        """Compile and run every program once; `step` never compiles after this. May take a minute; idempotent."""
+        ...
+
+    def close(self) -> None:
+        """Free the device. No verb may follow."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A style prompt: text, or mono/stereo audio f32[n] / f32[n, 2] at `sample_rate`. Exactly one of the two."""
+
+    text: str | None = None
+    audio: NDArray[np.float32] | None = None
+    sample_rate: int = SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedPrompts:
+    """embeddings f32[n, 768]; notes[i] says what the encoder could not use of prompt i (unknown words), "" if nothing."""
+
+    embeddings: NDArray[np.float32]
+    notes: tuple[str, ...]
+
+
+class PromptError(EngineError, ValueError):
+    """A prompt that the style encoder can't embed; the message says why and what would work."""
+
+
+@runtime_checkable
+class StyleEncoder(Protocol):
+    """Prompts → embeddings → blends → codes. Pure; safe from any thread; may be slow, so never on the event loop."""
+
+    @property
+    def name(self) -> str: ...
+
+    def embed(self, prompts: Sequence[Prompt]) -> EmbeddedPrompts:
+        """One 768-d embedding per prompt. Raises PromptError for one that can't be embedded at all."""
+        ...
+
+    def blend(self, embeddings: NDArray[np.float32], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+        """f32[n, 768], f32[n] → f32[768], by the encoder's own rule (the starter renormalises, MusicCoCa does not)."""
+        ...
+
+    def quantise(self, embeddings: NDArray[np.float32]) -> NDArray[np.int32]:
+        """f32[n, 768] → i32[n, 12] style codes."""
+        ...
+
+
+def sample_of_frame(frame: int, info: EngineInfo) -> int:
+    """Timeline sample at which a frame's audio begins: 1920 · (frame − codec delay) − mastering delay.
+
+    Negative for a codec's invalid first frame and a limiter's lookahead, which are never on the timeline.
+    """
+    return FRAME_SAMPLES * (frame - info.codec_delay_frames) - info.mastering_delay_samples
