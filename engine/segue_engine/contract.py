@@ -70,7 +70,7 @@ class Conditioning:
     gain_db: float = 0.0
 
     def validate(self) -> None:
-        """Raises ConditioningError naming the first field out of range. An unchecked id would poison a cache with NaN."""
+        """Raises ConditioningError naming the first field out of range. Unchecked ids poison caches with NaN."""
         if len(self.style_codes) > STYLE_LEVELS:
             raise ConditioningError(f"style_codes: expected at most {STYLE_LEVELS} codes, got {len(self.style_codes)}")
         for level, code in enumerate(self.style_codes):
@@ -216,7 +216,7 @@ class Engine(Protocol):
         self,
         seed: int,
         conditioning: Conditioning,
-        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+        sampling: Sampling = Sampling(),
         prefill: NDArray[np.integer] | None = None,
     ) -> SlotHandle:
         """Claim a free slot, its first frame to be generated under `conditioning`; seed is any 64-bit integer.
@@ -293,7 +293,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedPrompts:
-    """embeddings f32[n, 768]; notes[i] says what the encoder could not use of prompt i (unknown words), "" if nothing."""
+    """embeddings f32[n, 768]; notes[i] says what of prompt i was not understood, "" if nothing."""
 
     embeddings: NDArray[np.float32]
     notes: tuple[str, ...]

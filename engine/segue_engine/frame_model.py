@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the slot engine drives: a model that makes one frame of codes for a batch of rows, and its codec.
+
+A model never knows the batch engine and the batch engine never knows a model by name; both know this file. Everything
+here is pure: state in, state out. Every leaf of every state has the row axis first, and a row is never a function of
+another row.
+
+Two kinds of state, because they rewind in two ways:
+
+* **rings** hold what the model remembers, each entry addressed by `frame mod length`. The engine owns the frame counter
+  and passes it in, so going back is counting down; a ring longer than its window by `rewind` frames still holds the past.
+* **carried** state (codec, mastering) can't be counted back: the engine keeps copies every few frames and re-runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import jax
+
+from segue_engine.contract import Capabilities, ClockReader, Sampling
+
+PyTree = Any
+
+
+class StepRows(NamedTuple):
+    """One frame's inputs, row axis B first. Rows that are not due hold anything in range and must come out untouched."""
+
+    due: jax.Array
+    """bool[B]. State of a row with False is bit-identical after the step."""
+    frame: jax.Array
+    """int32[B]: index of the frame to make, 0 for a fresh slot; rings hold the frames before it."""
+    seed: jax.Array
+    """uint32[B, 2]: random keys are folded from (seed, frame, level), never carried."""
+    style_codes: jax.Array
+    """int32[B, 12], -1 masked."""
+    notes: jax.Array
+    """int8[B, 128], -1 masked, 0 off, 1 held, 2 onset, 3 on."""
+    drums: jax.Array
+    """int32[B]: -1 masked, 0 off, 1 on."""
+    guidance: jax.Array
+    """float32[B, 3]: style, notes, drums."""
+    temperature: jax.Array
+    """float32[B]; 0 is greedy."""
+    top_k: jax.Array
+    """int32[B]; 0 is off."""
+    min_p: jax.Array
+    """float32[B]; 0 is off."""
+
+
+class FrameModel(Protocol):
+    """A model and its codec, weights included. Methods are traced inside the engine's compiled programs."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str:
+        """Of weights and layout together, such as "starter-1+3fa94c21"."""
+        ...
+
+    @property
+    def levels(self) -> int: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def default_sampling(self) -> Sampling: ...
+
+    @property
+    def codec_delay(self) -> int:
+        """Whole frames by which decode's audio lags the codes."""
+        ...
+
+    @property
+    def clock(self) -> ClockReader | None: ...
+
+    @property
+    def params(self) -> PyTree:
+        """Weights and tables; handed back to `step` and `decode`, never donated."""
+        ...
+
+    @property
+    def two_pass_guidance(self) -> bool:
+        """Whether guidance other than 1 needs `step(..., guided=True)`, a second and dearer program."""
+        ...
+
+    def init_rings(self, rows: int, rewind: int) -> PyTree:
+        """Rings of `rows` fresh rows that can go back `rewind` frames. Contents are data-independent."""
+        ...
+
+    def init_codec(self, rows: int) -> PyTree:
+        """Carried codec state of `rows` fresh rows."""
+        ...
+
+    def step(self, params: PyTree, rings: PyTree, rows: StepRows, *, guided: bool) -> tuple[PyTree, jax.Array]:
+        """Make one frame: codes int32[B, levels]. Writes only ring entries `frame mod length` of due rows."""
+        ...
+
+    def force(self, params: PyTree, rings: PyTree, rows: StepRows, codes: jax.Array) -> PyTree:
+        """As `step`, with the frame's codes int32[B, levels] given (prefill): rings as if the model had made them."""
+        ...
+
+    def decode(self, params: PyTree, codec: PyTree, codes: jax.Array, due: jax.Array) -> tuple[PyTree, jax.Array]:
+        """codes int32[B, levels] → float32[B, 1920, 2] before mastering. Rows not due keep their state bit for bit."""
+        ...
