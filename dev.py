@@ -210,7 +210,9 @@ VERBS: dict[str, Callable[[Sequence[str]], int | None]] = {
 def main(arguments: Sequence[str]) -> int:
     if sys.version_info < OLDEST_PYTHON:
         needed = ".".join(map(str, OLDEST_PYTHON))
-        raise FailedError(f"Segue needs Python {needed} or newer; this is {sys.version.split()[0]} ({sys.executable})", 2)
+        raise FailedError(
+            f"Segue needs Python {needed} or newer; this is {sys.version.split()[0]} ({sys.executable})", 2
+        )
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(__doc__.strip())
         return 0
