@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line's table of contents. Modules named here import quickly; engines are imported inside the commands."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from segue_service.cli.build import build
+from segue_service.cli.check import check
+from segue_service.cli.console import guarded
+from segue_service.cli.version import version
+
+app = typer.Typer(
+    name="segue",
+    help="Live, generated, adaptive soundtracks for games.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (check, build, version):
+    app.command()(command)
+
+
+def main() -> None:
+    """Entry point of the `segue` program."""
+    sys.exit(guarded(lambda: app(standalone_mode=True)))
