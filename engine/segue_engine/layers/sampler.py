@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drawing one code per row by its own temperature, top-k and min-p, with keys folded from (seed, frame, level).
+
+Nothing is carried, so a rewind draws the same numbers again. Two ways to draw: `draw_inverse` needs one uniform number
+per row and level; `draw_gumbel` needs one per code (the way the published Magenta RT models do it).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+_BLOCK: Final = 32
+_OFF: Final = -jnp.inf
+
+
+class Filters(NamedTuple):
+    """How a row draws: temperature float32[B] (0 = greedy), top_k int32[B] (0 = off), min_p float32[B] (0 = off)."""
+
+    temperature: jax.Array
+    top_k: jax.Array
+    min_p: jax.Array
+
+
+def frame_keys(seed: jax.Array, frame: jax.Array, levels: int) -> jax.Array:
+    """Threefry keys [B, levels] of seed uint32[B, 2] and frame int32[B]."""
+    keys = jax.vmap(jax.random.fold_in)(jax.random.wrap_key_data(seed, impl="threefry2x32"), frame)
+    level = jnp.arange(levels, dtype=jnp.int32)
+    return jax.vmap(lambda key: jax.vmap(lambda i: jax.random.fold_in(key, i))(level))(keys)
+
+
+def uniforms(seed: jax.Array, frame: jax.Array, levels: int) -> jax.Array:
+    """float32[B, levels] in [0, 1), one per level."""
+    return jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32)))(frame_keys(seed, frame, levels))
+
+
+def filtered(logits: jax.Array, filters: Filters, *, branch: bool = True) -> jax.Array:
+    """float32[B, n] logits over temperature, −inf where a filter removes the code; the best code always stays.
+
+    Greedy rows keep their best codes only. min-p compares with the best probability after the temperature. The top-k
+    threshold is computed only where some row uses it, or always without `branch`: an accelerator runs straight-line
+    code as one recorded graph, which a branch would break.
+    """
+    logits = logits.astype(jnp.float32)
+    greedy = filters.temperature <= 0
+    scaled = logits / jnp.where(greedy, 1.0, filters.temperature)[:, None]
+    top = jnp.max(scaled, axis=-1)
+    threshold = jnp.where(greedy, top, top + jnp.log(filters.min_p))
+
+    def by_rank(_: None) -> jax.Array:
+        ranked = -jnp.sort(-scaled, axis=-1)
+        last = jnp.clip(filters.top_k - 1, 0, scaled.shape[-1] - 1)
+        kth = jnp.take_along_axis(ranked, last[:, None], axis=-1)[:, 0]
+        return jnp.where(filters.top_k > 0, kth, _OFF)
+
+    if branch:
+        kth = lax.cond(jnp.any(filters.top_k > 0), by_rank, lambda _: jnp.full_like(top, _OFF), None)
+    else:
+        kth = by_rank(None)
+    return jnp.where(scaled >= jnp.maximum(threshold, kth)[:, None], scaled, _OFF)
+
+
+def draw_inverse(logits: jax.Array, filters: Filters, uniform: jax.Array) -> jax.Array:
+    """int32[B]: the code where the cumulative probability passes uniform float32[B]; greedy rows take their best."""
+    kept = filtered(logits, filters)
+    rows, count = kept.shape
+    weights = jnp.exp(kept - jnp.max(kept, axis=-1, keepdims=True))
+    blocks = -(-count // _BLOCK)
+    grid = jnp.pad(weights, ((0, 0), (0, blocks * _BLOCK - count))).reshape(rows, blocks, _BLOCK)
+    # prefix sums as two small products with triangles: a scan would be many tiny operations
+    inside = grid @ np.triu(np.ones((_BLOCK, _BLOCK), np.float32))
+    before = inside[:, :, -1] @ np.triu(np.ones((blocks, blocks), np.float32), 1)
+    cumulative = inside + before[:, :, None]
+    target = jnp.where(filters.temperature <= 0, 0.0, uniform) * cumulative[:, -1, -1]
+    passed = (cumulative > target[:, None, None]) & (grid > 0)
+    index = np.arange(blocks * _BLOCK, dtype=np.int32).reshape(blocks, _BLOCK)
+    first = jnp.min(jnp.where(passed, index, count), axis=(1, 2))
+    # rounding at a uniform close to 1 may leave nothing that passes: then the last kept code
+    last = jnp.max(jnp.where(grid > 0, index, 0), axis=(1, 2))
+    return jnp.minimum(first, last)
+
+
+def draw_gumbel(logits: jax.Array, filters: Filters, keys: jax.Array) -> jax.Array:
+    """int32[B]: argmax of filtered logits plus Gumbel noise from keys [B], branch-free; greedy rows take their best."""
+    kept = filtered(logits, filters, branch=False)
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, kept.shape[1:], jnp.float32))(keys)
+    noise = jnp.where((filters.temperature <= 0)[:, None], 0.0, noise)
+    return jnp.argmax(kept + noise, axis=-1).astype(jnp.int32)

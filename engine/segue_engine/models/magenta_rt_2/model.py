@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Magenta RT 2 as a `FrameModel`: conditioning encoder, temporal and depth transformer, and the codec it is given."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from segue_engine.contract import Capabilities, ClockReader, Sampling
+from segue_engine.frame_model import StepRows
+from segue_engine.layers import ring
+from segue_engine.layers.sampler import Filters, draw_gumbel, frame_keys
+from segue_engine.models.magenta_rt_2 import depth, temporal
+from segue_engine.models.magenta_rt_2.blocks import embed
+from segue_engine.models.magenta_rt_2.codec import Codec
+from segue_engine.models.magenta_rt_2.conditioning import conditioning_ids
+from segue_engine.models.magenta_rt_2.config import MagentaRT2Config
+from segue_engine.models.magenta_rt_2.encoder import encode
+from segue_engine.models.magenta_rt_2.parameters import ModelParams
+
+PyTree = Any
+
+START_ID: Final = 0
+CODES_DTYPE: Final = jnp.int16
+
+
+class Params(NamedTuple):
+    """Everything handed to the compiled programs."""
+
+    language: ModelParams
+    codec: PyTree
+
+
+class Rings(NamedTuple):
+    """codes int16[B, L, levels] of past frames, and what the temporal transformer remembers of them."""
+
+    codes: jax.Array
+    temporal: temporal.TemporalRings
+
+
+class MagentaRT2:
+    """A frame model whose guidance is conditioning: one pass, whatever the scales.
+
+    The first frame follows a start token; forced codes are heard after it, exactly as if they had been generated.
+    """
+
+    def __init__(self, config: MagentaRT2Config, params: ModelParams, codec: Codec, fingerprint: str) -> None:
+        """fingerprint identifies the weights; with the codec's version it makes up `version`."""
+        self.config = config
+        self._codec = codec
+        self._params = Params(params, codec.params)
+        self._version = f"{config.name}+{fingerprint}+{codec.version}"
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def version(self) -> str:
+        return self._version
+
+    @property
+    def levels(self) -> int:
+        return self.config.levels
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(notes=True, drums=True, guidance=True, clock=False)
+
+    @property
+    def default_sampling(self) -> Sampling:
+        return Sampling(temperature=1.3, top_k=40, min_p=0.0)
+
+    @property
+    def codec_delay(self) -> int:
+        return self._codec.delay
+
+    @property
+    def clock(self) -> ClockReader | None:
+        return None
+
+    @property
+    def params(self) -> Params:
+        return self._params
+
+    @property
+    def two_pass_guidance(self) -> bool:
+        return False
+
+    def init_rings(self, rows: int, rewind: int) -> Rings:
+        """Rings of `rows` fresh rows; every leaf is [rows, …]."""
+        codes = jnp.zeros((rows, ring.ring_length(1, rewind), self.levels), CODES_DTYPE)
+        return Rings(codes=codes, temporal=temporal.init_rings(self.config, rows, rewind))
+
+    def init_codec(self, rows: int) -> PyTree:
+        return self._codec.init_state(rows)
+
+    def step(self, params: Params, rings: Rings, rows: StepRows, *, guided: bool) -> tuple[Rings, jax.Array]:
+        """One frame of due rows: rings and codes int32[B, levels]. `guided` changes nothing here."""
+        filters = Filters(rows.temperature, rows.top_k, rows.min_p)
+        keys = frame_keys(rows.seed, rows.frame, self.levels)
+
+        def draw(level: int, logits: jax.Array) -> jax.Array:
+            return draw_gumbel(logits, filters, keys[:, level])
+
+        remembered, hidden = self._advance(params, rings, rows)
+        codes = depth.generate(self.config, params.language.depth, params.language.tokens, hidden, draw)
+        return self._remember(remembered, rings, rows, codes), codes
+
+    def force(self, params: Params, rings: Rings, rows: StepRows, codes: jax.Array) -> Rings:
+        """As `step` with codes int32[B, levels] given, so without the depth transformer; codes are clamped to range."""
+        remembered, _ = self._advance(params, rings, rows)
+        return self._remember(remembered, rings, rows, codes)
+
+    def decode(self, params: Params, codec: PyTree, codes: jax.Array, due: jax.Array) -> tuple[PyTree, jax.Array]:
+        """codes int32[B, levels] → codec state, float32[B, 1920, 2]; codes are clamped to range."""
+        return self._codec.decode(params.codec, codec, self._in_range(codes), due)
+
+    def _advance(self, params: Params, rings: Rings, rows: StepRows) -> tuple[temporal.TemporalRings, jax.Array]:
+        """The temporal step on the last frame's codes (the start token at frame 0) and this frame's conditioning."""
+        config, language = self.config, params.language
+        last = depth.token_ids(config, ring.read(rings.codes, rows.frame - 1))
+        last = jnp.where((rows.frame == 0)[:, None], START_ID, last)
+        x = jnp.mean(embed(language.tokens, last), axis=1)
+        ids = conditioning_ids(config, rows.style_codes, rows.notes, rows.drums, rows.guidance)
+        source = encode(config, language.encoder, ids)
+        return temporal.step(config, language.temporal, rings.temporal, x, source, rows.frame, rows.due)
+
+    def _remember(self, remembered: temporal.TemporalRings, rings: Rings, rows: StepRows, codes: jax.Array) -> Rings:
+        written = ring.write(rings.codes, self._in_range(codes), rows.frame, rows.due)
+        return Rings(codes=written, temporal=remembered)
+
+    def _in_range(self, codes: jax.Array) -> jax.Array:
+        return jnp.clip(codes.astype(jnp.int32), 0, self.config.codebook - 1)

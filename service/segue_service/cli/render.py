@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segue render`: play a soundtrack by a script into a file, offline and reproducible."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from segue_service.cli.console import CommandError, console, write_json
+from segue_service.cli.files import check_audio_path, prompt_audio, read_script, read_soundtrack, write_audio
+from segue_service.cli.script import Happening, Script
+from segue_service.soundtrack import ControlError, Input, PostEvent, PostTrigger, SetParameters, SetState, Soundtrack
+
+if TYPE_CHECKING:
+    from segue_engine.assemble import Assembly
+
+    from segue_service.report.recording import Recording
+    from segue_service.session.offline import Performance
+
+MAX_SECONDS = 4 * 3600.0
+
+
+def inputs_of(happening: Happening) -> list[Input]:
+    """What the state machine is told."""
+    said: list[Input] = []
+    if happening.set_:
+        said.append(SetParameters(dict(happening.set_)))
+    if happening.post:
+        said.append(PostEvent(happening.post))
+    if happening.trigger:
+        said.append(PostTrigger(happening.trigger))
+    if happening.state:
+        said.append(SetState(happening.state))
+    return said
+
+
+async def perform(
+    assembly: Assembly, soundtrack: Soundtrack, folder: Path, script: Script, seconds: float, seed: int, progress: Any
+) -> Performance:
+    """Play the script; `progress(frame)` is called after each frame."""
+    from segue_engine.contract import FRAME_RATE, PromptError
+    from segue_service.session.library import Library
+    from segue_service.session.offline import Performer, Said, frame_of
+
+    with ThreadPoolExecutor(1) as executor:
+        try:
+            record = await Library(assembly.style_encoder, executor).compile(soundtrack, prompt_audio(folder))
+        except PromptError as error:
+            raise CommandError(f"{folder}: {error}", 2) from None
+        for style, note in record.styles.notes.items():
+            console.print(f" note: styles.{style}: {note}", style="yellow", markup=False)
+        performer = Performer(assembly.engine, record, seed, executor)
+        said = [Said(frame_of(h.at), h.label, inputs_of(h)) for h in script.in_order() if h.at < seconds]
+        return await performer.perform(round(seconds * FRAME_RATE), said, progress)
+
+
+def record_of(performance: Performance, title: str) -> Recording:
+    """The performance as a report shows it."""
+    from segue_engine.contract import SAMPLE_RATE
+    from segue_service.report.recording import Control, Fade, Recording, StateSpan
+    from segue_service.soundtrack import StateChanged, TransitionStarted
+
+    axis = performance.axis
+    recording = Recording(title, performance.pcm, SAMPLE_RATE, beats=performance.beats, bars=performance.bars)
+    recording.states.append(StateSpan(0, performance.initial_state))
+    for effect in performance.effects:
+        match effect:
+            case StateChanged():
+                recording.states.append(StateSpan(axis.audible(effect.frame), effect.state))
+            case TransitionStarted():
+                recording.fades.append(Fade(axis.audible(effect.frame), axis.audible(effect.ends_at), effect.target))
+    for said, outcome in performance.outcomes:
+        begins = [] if isinstance(outcome, ControlError) else [r.begins_at for r in outcome if r.begins_at is not None]
+        if begins:
+            recording.controls.append(Control(said.name, axis.audible(said.frame), axis.audible(min(begins))))
+        for one in said.inputs:
+            if isinstance(one, SetParameters):
+                for name, value in one.values.items():
+                    recording.parameters.setdefault(name, []).append((axis.audible(said.frame), value))
+    return recording
+
+
+def render(
+    file: Annotated[Path, typer.Argument(help="Soundtrack: a .soundtrack.yaml, or what `segue build` wrote.")],
+    script: Annotated[Path | None, typer.Option(help="What the game says when (YAML); see examples/.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Length; the script's, or 60.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same bytes.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Audio file: .flac, .wav or .ogg.")] = None,
+    picture: Annotated[Path | None, typer.Option(help="Also draw states, spectrogram and loudness (PNG, SVG).")] = None,
+    model: Annotated[str, typer.Option(help="Model to play with.")] = "starter",
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    json: Annotated[Path | None, typer.Option(help="Also write facts and timings to this file.")] = None,
+) -> None:
+    """Render a soundtrack to a file, faster than real time, with a script as the game. Reproducible by seed."""
+    soundtrack = read_soundtrack(file)
+    plan = read_script(script) if script else Script()
+    length = seconds if seconds is not None else plan.length
+    if not 0.04 <= length <= MAX_SECONDS:
+        raise CommandError(f"--seconds: expected 0.04..{MAX_SECONDS:.0f}, got {length:g}", 2)
+    chosen_seed = plan.seed if seed is None else seed
+    path = check_audio_path(out or Path(f"{soundtrack.soundtrack}.flac"))
+    from segue_engine.assemble import assemble
+
+    with console.status(f"loading {model} …"):
+        assembly = assemble(model, slots=1, device=device)
+        assembly.engine.warm_up()
+    try:
+        columns = TextColumn(" rendering"), BarColumn(40), TaskProgressColumn(), TimeRemainingColumn()
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task("", total=round(length * 25))
+            started = time.perf_counter()
+            performance = asyncio.run(
+                perform(
+                    assembly,
+                    soundtrack,
+                    file.parent,
+                    plan,
+                    length,
+                    chosen_seed,
+                    lambda frame: bar.update(task, completed=frame),
+                )
+            )
+            spent = time.perf_counter() - started
+    finally:
+        assembly.engine.close()
+    write_audio(path, performance.pcm, 48_000)
+    recording = record_of(performance, f"{soundtrack.soundtrack} · seed {chosen_seed} · {model}")
+    _tell(recording, performance)
+    if picture is not None:
+        from segue_service.report.picture import draw
+
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        draw(recording, picture)
+    console.print(f" wrote {path}{f', {picture}' if picture else ''}    {length / spent:.1f} × real time", markup=False)
+    write_json(json, _report(recording, chosen_seed, length, spent, assembly.engine.info.version))
+
+
+def _tell(recording: Recording, performance: Performance) -> None:
+    for control in recording.controls:
+        at, heard = control.sent_sample / recording.sample_rate, control.audible_sample / recording.sample_rate
+        console.print(f" {clock(at)}  {control.label:<32} heard at {clock(heard)}", markup=False)
+    for said, outcome in performance.outcomes:
+        if isinstance(outcome, ControlError):
+            console.print(f" {clock(said.frame / 25)}  {said.name}: {outcome}", style="red", markup=False)
+
+
+def clock(seconds: float) -> str:
+    """75.4 → "01:15.4"."""
+    return f"{int(seconds // 60):02d}:{seconds % 60:05.2f}"
+
+
+def _report(recording: Recording, seed: int, seconds: float, spent: float, version: str) -> dict[str, Any]:
+    return {
+        "model": version,
+        "seed": seed,
+        "seconds": seconds,
+        "real_time_factor": round(seconds / spent, 2),
+        "states": [[span.sample, span.state] for span in recording.states],
+        "controls": [[c.label, c.sent_sample, c.audible_sample] for c in recording.controls],
+        "bars": recording.bars,
+    }

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`segue serve`: the service."""
+
+from __future__ import annotations
+
+import asyncio
+import json as json_module
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
+from segue_service.cli.files import prompt_audio, read_soundtrack
+
+if TYPE_CHECKING:
+    from segue_service.config import Settings
+    from segue_service.server import Offer, Server
+
+SOUNDTRACK_PATTERNS = ("*.soundtrack.yaml", "*.soundtrack.json")
+
+
+def find_soundtracks(paths: list[Path]) -> list[Path]:
+    """The soundtrack files among and below the given paths; raises CommandError for a path that is not there."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for pattern in SOUNDTRACK_PATTERNS for file in path.rglob(pattern))
+            if not inside:
+                raise CommandError(f"{path}: no *.soundtrack.yaml or *.soundtrack.json in it", EXIT_BAD_INPUT)
+            found += inside
+        elif path.is_file():
+            found.append(path)
+        else:
+            raise CommandError(f"{path}: no such file or folder", EXIT_BAD_INPUT)
+    return found
+
+
+def load_offers(paths: list[Path]) -> list[Offer]:
+    """Soundtracks ready to be served; every mistake in any of them is a CommandError with line and column."""
+    from segue_service.server import Offer
+
+    return [Offer(read_soundtrack(path), prompt_audio(path.parent)) for path in find_soundtracks(paths)]
+
+
+def settings_of(config: Path | None, **flags: Any) -> Settings:
+    """Settings from a JSON file, overridden by the flags that were given; raises CommandError naming the key."""
+    from pydantic import ValidationError
+
+    from segue_service.config import Settings
+
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            values = json_module.loads(config.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise CommandError(f"{config}: {error}", EXIT_BAD_INPUT) from None
+        if not isinstance(values, dict):
+            raise CommandError(f"{config}: expected a JSON object of settings", EXIT_BAD_INPUT)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
+        raise CommandError(f"settings: {said}", EXIT_BAD_INPUT) from None
+
+
+def run_server(
+    settings: Settings, model: str, slots: int | None, device: str, offers: list[Offer], on_ready: Any
+) -> None:
+    """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence."""
+    from segue_engine.assemble import assemble
+
+    from segue_engine.contract import PromptError
+    from segue_service.server import ServeError, serve
+
+    assembly = assemble(model, slots=slots, device=device)
+    if sys.platform != "win32":
+        import uvloop
+
+        runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
+    else:
+        runner = asyncio.Runner()
+    with runner:
+        try:
+            runner.run(serve(settings, assembly, offers, on_ready=on_ready))
+        except (ServeError, PromptError) as error:
+            raise CommandError(str(error)) from None
+
+
+def serve(
+    soundtracks: Annotated[
+        list[Path] | None, typer.Argument(help="Soundtrack files, or folders of them. They can be uploaded later too.")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one [default: 7470]")] = None,
+    model: Annotated[str, typer.Option(help="Model to play with.")] = "starter",
+    slots: Annotated[int | None, typer.Option(min=1, help="Sessions at once; default by device.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics here, on loopback.")] = None,
+    log: Annotated[str | None, typer.Option(help="console or json.")] = None,
+    config: Annotated[Path | None, typer.Option(help="JSON file of settings; flags win over it.")] = None,
+    announce: Annotated[
+        Path | None, typer.Option(help="Write address and facts to this file (JSON) when ready, for scripts.")
+    ] = None,
+) -> None:
+    """Serve live soundtracks over gRPC until Ctrl-C or SIGTERM."""
+    settings = settings_of(config, host=host, port=port, metrics_port=metrics_port, log_format=log)
+    from segue_service.observe.log import configure
+
+    configure(settings.log_format, settings.log_level)
+    offers = load_offers(soundtracks or [])
+    started = time.perf_counter()
+
+    def ready(server: Server) -> None:
+        info = server.registry.parts.engine.info
+        facts = {
+            "address": server.address,
+            "metrics_port": server.metrics_port,
+            "model": info.version,
+            "device": info.device,
+            "slots": info.slots,
+            "ready_s": round(time.perf_counter() - started, 2),
+            "soundtracks": [record.name for record in server.records],
+        }
+        for record in server.records:
+            for style, note in record.styles.notes.items():
+                console.print(f" note: {record.name}: styles.{style}: {note}", style="yellow", markup=False)
+        if settings.log_format == "console":
+            listed = ", ".join(facts["soundtracks"]) or "none yet (UploadSoundtrack)"
+            console.print(
+                f" {info.version} ready in {facts['ready_s']} s on {info.device}, room for {info.slots} sessions\n"
+                f" listening on {server.address}    soundtracks: {listed}\n"
+                " Ctrl-C stops",
+                markup=False,
+            )
+        if announce is not None:
+            part = announce.with_suffix(announce.suffix + ".part")
+            part.write_text(json_module.dumps(facts), encoding="utf-8")
+            part.replace(announce)
+
+    run_server(settings, model, slots, device, offers, ready)
