@@ -65,13 +65,15 @@ def evaluate(
     if out is not None and out.exists() and not out.is_dir():
         raise CommandError(f"--out: expected a folder, but {out} is a file", EXIT_BAD_INPUT)
     from platformdirs import user_cache_path
+
     from segue_engine.models.starter.evaluation import suite
     from segue_engine.models.starter.evaluation.pictures import write_pictures
     from segue_engine.models.starter.evaluation.report import as_json, card_section
     from segue_engine.models.starter.evaluation.sizes import Sizes
 
     facts: dict[str, Any] = {"model": None, "quick": quick}
-    player, variants = None, []
+    player: Performer | None = None
+    variants: list[Performer] = []
     if not composer_only:
         version, player, variants = _players(weights, temperature, guidance, rows)
         facts |= {"model": version, "temperature": temperature, "guidance": guidance}
@@ -101,11 +103,11 @@ def _players(
     """The model's version, the model as a performer, and its guided variant."""
     from segue_engine.models.starter.evaluation.generate import Draw, ModelPerformer
     from segue_engine.models.starter.model import StarterModel
-    from segue_engine.models.starter.weights import WeightsError, bundled_folder
+    from segue_engine.models.starter.weights import WeightsError
     from segue_engine.styles.starter_encoder import TagStyleEncoder
 
     try:
-        starter = StarterModel.load(weights if weights is not None else bundled_folder())
+        starter = StarterModel.bundled(weights)
     except WeightsError as failure:
         raise CommandError(str(failure)) from None
     quantiser = TagStyleEncoder.bundled().quantiser
@@ -113,31 +115,33 @@ def _players(
     if guidance == 1.0:
         return starter.version, plain, []
     name = f"guidance {guidance:g}"
-    return starter.version, plain, [
-        ModelPerformer(starter, quantiser, name, Draw(temperature=temperature, guidance=guidance), rows)
-    ]
+    return (
+        starter.version,
+        plain,
+        [ModelPerformer(starter, quantiser, name, Draw(temperature=temperature, guidance=guidance), rows)],
+    )
 
 
 def _print(evaluation: Evaluation) -> None:
     from segue_engine.models.starter.evaluation.report import shortfalls
     from segue_engine.models.starter.evaluation.table import lines, model_of
 
-    table = Table("", *(p.name for p in evaluation.performances), "held against", "", box=None, pad_edge=True)
-    for column in table.columns[1:-2]:
+    table = Table("", *(p.name for p in evaluation.performances), "held against", box=None, pad_edge=True)
+    for column in table.columns[1:-1]:
         column.justify = "right"
     section = ""
     for line in lines(evaluation):
         if line.section != section:
             section = line.section
             table.add_row(f"[bold]{section}[/bold]")
-        table.add_row(f"  {line.label}", *line.cells, line.bar, line.remark)
+        table.add_row(f"  {line.label}", *line.cells, line.bar)
     console.print(table)
     if model_of(evaluation) is None:
         return
     found = shortfalls(evaluation)
-    console.print(
-        f" [bold]{len(found)} musical figures[/bold] on which a render falls below the composer's 10th percentile"
-        " of its style; the card must say so"
-        if found
-        else " no render falls below the composer's 10th percentile of its style on any musical figure"
-    )
+    if not found:
+        console.print(" no render is worse than the composer's 10th percentile of its style on any musical figure")
+        return
+    console.print(" [bold]worse than the composer's 10th percentile of the style[/bold] (the card must say so):")
+    for sentence in found:
+        console.print(f"   {sentence}", markup=False)
