@@ -7,9 +7,17 @@ import sys
 
 import typer
 
+from segue_service.cli.bench import bench
 from segue_service.cli.build import build
 from segue_service.cli.check import check
 from segue_service.cli.console import guarded
+from segue_service.cli.demo import demo
+from segue_service.cli.evaluate import evaluate
+from segue_service.cli.listen import listen
+from segue_service.cli.models import models
+from segue_service.cli.render import render
+from segue_service.cli.serve import serve
+from segue_service.cli.train import train
 from segue_service.cli.version import version
 
 app = typer.Typer(
@@ -20,8 +28,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (check, build, version):
+for command in (serve, demo, render, listen, check, build, train, bench, version):
     app.command()(command)
+app.command("eval")(evaluate)
+app.add_typer(models, name="models")
 
 
 def main() -> None:

@@ -4,21 +4,26 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 import segue
 from segue_service.cli.console import CommandError
 from segue_service.cli.script import Happening, Script
-from segue_service.cli.speaker import SAMPLE_RATE, Speaker
 from segue_service.report.recording import Control, Fade, Recording, StateSpan
 
 if TYPE_CHECKING:
     from segue.v1 import stream_pb2
 
-PRIME_SECONDS = 0.16
+SAMPLE_RATE = 48_000
+PRIME_SECONDS = 0.12
 LOOK_SECONDS = 0.02
 LEAD_EVERY = 0.1
+REPORT_EVERY = 0.5
 
 
 class Game:
@@ -26,12 +31,15 @@ class Game:
 
     def __init__(self, address: str, soundtrack: str, script: Script, tell: Callable[[int, str], None]) -> None:
         self._address, self._soundtrack, self._script, self._tell = address, soundtrack, script, tell
-        self._speaker = Speaker(int(PRIME_SECONDS * SAMPLE_RATE))
+        self._playout = segue.Playout(PRIME_SECONDS)
+        self._blocks: list[NDArray[np.int16]] = []
+        self._underruns: list[int] = []
         self._states: list[StateSpan] = []
         self._fades: list[Fade] = []
         self._beats: list[int] = []
         self._bars: list[int] = []
         self._lead: list[tuple[float, float]] = []
+        self._received = 0
         self._controls: list[Control] = []
         self._parameters: dict[str, list[tuple[int, float]]] = {}
 
@@ -40,7 +48,7 @@ class Game:
         async with segue.aio.connect(self._address) as music:
             session = await music.play(self._soundtrack, seed=self._script.seed)
             session.on_event(self._on_event)
-            opening = (await session.describe()).state
+            opening = (await session.get()).state
             self._states.insert(0, StateSpan(0, opening))
             self._tell(0, opening)
             reader = asyncio.create_task(self._read(session))
@@ -52,32 +60,48 @@ class Game:
                 await session.close()
         return self._record(title)
 
-    async def _read(self, session: Any) -> None:
+    async def _read(self, session: segue.aio.Session) -> None:
+        received = 0
         async for block in session.audio():
-            self._speaker.feed(block.first_sample, block.pcm)
+            if block.first_sample != received:
+                raise CommandError(f"the stream jumped from sample {received} to {block.first_sample}")
+            before = self._playout.underruns
+            self._playout.arrived(block.first_sample, len(block.pcm), time.monotonic())
+            if self._playout.underruns > before:
+                self._underruns.append(block.first_sample)
+            self._blocks.append(block.pcm)
+            received += len(block.pcm)
+            self._received = received
 
-    async def _steer(self, session: Any, reader: asyncio.Task[None]) -> None:
+    def _heard(self) -> int:
+        """First sample not heard yet."""
+        return self._playout.playhead(time.monotonic())
+
+    async def _steer(self, session: segue.aio.Session, reader: asyncio.Task[None]) -> None:
         waiting: Sequence[Happening] = [h for h in self._script.in_order() if h.at < self._script.length]
         end = int(self._script.length * SAMPLE_RATE)
-        last_lead = -1.0
-        while (heard := self._speaker.playhead()) < end:
+        last_lead, last_report = -1.0, 0.0
+        while (heard := self._heard()) < end:
             if reader.done():
                 reader.result()
                 raise CommandError("the stream ended before the script did")
             while waiting and waiting[0].at * SAMPLE_RATE <= heard:
                 happening, *waiting = waiting
-                await self._say(session, happening, self._speaker.playhead())
+                await session.heard(self._heard(), 0)
+                await self._say(session, happening, self._heard())
             now = heard / SAMPLE_RATE
             if now - last_lead >= LEAD_EVERY:
                 last_lead = now
-                self._lead.append((now, self._speaker.lead))
-                session.playhead = heard
+                self._lead.append((now, (self._received - heard) / SAMPLE_RATE))
+            if now - last_report >= REPORT_EVERY:
+                last_report = now
+                await session.heard(heard)
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _say(self, session: Any, happening: Happening, heard: int) -> None:
+    async def _say(self, session: segue.aio.Session, happening: Happening, heard: int) -> None:
         replies = []
         if happening.set_:
-            replies.append(await session.set(**happening.set_))
+            replies.append(await session.set(happening.set_))
             for name, value in happening.set_.items():
                 self._parameters.setdefault(name, []).append((heard, value))
         if happening.post:
@@ -92,7 +116,7 @@ class Game:
             self._controls.append(control)
             at = control.audible_sample / SAMPLE_RATE
             target = f" → {replies[-1].state}" if happening.post and replies[-1].state != self._state(heard) else ""
-            self._tell(heard, f"{happening.label + target:<34} heard at {at // 60:02.0f}:{at % 60:05.2f}")
+            self._tell(heard, f"{happening.label + target:<34} heard at {int(at // 60):02d}:{at % 60:05.2f}")
         else:
             self._tell(heard, f"{happening.label}: nothing changes ({replies[-1].reason})")
 
@@ -115,7 +139,7 @@ class Game:
         end = int(self._script.length * SAMPLE_RATE)
         return Recording(
             title,
-            self._speaker.recorded()[:end],
+            np.concatenate(self._blocks)[:end],
             SAMPLE_RATE,
             states=[span for span in self._states if span.sample < end],
             fades=[fade for fade in self._fades if fade.start < end],
@@ -124,5 +148,5 @@ class Game:
             beats=self._beats,
             bars=self._bars,
             lead=self._lead,
-            underruns=[sample for sample in self._speaker.underruns if sample < end],
+            underruns=[sample for sample in self._underruns if sample < end],
         )

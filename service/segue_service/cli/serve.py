@@ -116,7 +116,7 @@ def serve(
 
     def ready(server: Server) -> None:
         info = server.registry.parts.engine.info
-        facts = {
+        facts: dict[str, Any] = {
             "address": server.address,
             "metrics_port": server.metrics_port,
             "model": info.version,
