@@ -29,7 +29,7 @@ def spectrogram(mono: NDArray[np.float32], sample_rate: int, bands: int = 160) -
     frames = np.lib.stride_tricks.sliding_window_view(mono, WINDOW)[::HOP]
     power = np.abs(np.fft.rfft(frames * np.hanning(WINDOW).astype(np.float32), axis=1)).astype(np.float32) ** 2
     edges = np.geomspace(30.0, min(20_000.0, sample_rate / 2), bands + 1)
-    bins = np.clip(np.searchsorted(np.fft.rfftfreq(WINDOW, 1 / sample_rate), edges), 1, power.shape[1] - 1)
+    bins = np.clip(np.rint(edges * WINDOW / sample_rate).astype(int), 1, power.shape[1] - 1)
     columns = np.stack([power[:, a : max(b, a + 1)].mean(1) for a, b in pairwise(bins)])
     return 10 * np.log10(columns / (WINDOW / 4) ** 2 + 1e-12), edges
 
