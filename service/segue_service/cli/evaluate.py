@@ -127,6 +127,7 @@ def _print(evaluation: Evaluation) -> None:
     from segue_engine.models.starter.evaluation.table import lines, model_of
 
     table = Table("", *(p.name for p in evaluation.performances), "held against", box=None, pad_edge=True)
+    table.columns[0].no_wrap = True
     for column in table.columns[1:-1]:
         column.justify = "right"
     section = ""

@@ -88,4 +88,4 @@ def test_a_wrong_control_is_an_outcome_and_the_music_goes_on() -> None:
 def test_all_samples_are_there_whatever_the_limiter_looks_ahead() -> None:
     plain, late = perform(50, []), perform(50, [], delay=144)
     assert plain.pcm.shape == late.pcm.shape == (50 * FRAME, 2)
-    assert np.array_equal(plain.pcm[: 40 * FRAME], late.pcm[: 40 * FRAME]) or late.pcm[:FRAME].any()
+    assert late.pcm[-FRAME:].any()

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load on the front end: N listeners on each of M sessions over loopback, against the fake engine, for S seconds.
+
+The server runs in this process, the listeners in others, so that the server's CPU time is its own. Prints CPU per
+message and how late chunks arrive (against the earliest of their stream), as a table; `--json FILE` writes the figures.
+
+    python bench/load.py --sessions 32 --listeners 2 --seconds 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import SimpleNamespace
+
+import grpc
+import numpy as np
+
+import segue
+from segue_engine.batch.fake import FakeEngine
+from segue_engine.batch.fake_styles import HashStyleEncoder
+from segue_engine.contract import SAMPLE_RATE
+from segue_service.config import Settings
+from segue_service.observe.log import configure
+from segue_service.server import Server, running
+from segue_service.soundtrack import parse_soundtrack
+
+SOUNDTRACK = """
+soundtrack: load
+version: 1
+initial: calm
+styles: {calm: {prompts: {calm: 1}}}
+states: {calm: {style: calm}}
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a run has shown. Lateness: arrival of a chunk against the clock of its stream's earliest, in ms."""
+
+    sessions: int
+    listeners: int
+    seconds: float
+    chunk_ms: int
+    messages: int
+    megabytes: float
+    server_cpu_seconds: float
+    server_cpu_us_per_message: float
+    server_cpu_share: float
+    late_p50_ms: float
+    late_p99_ms: float
+    late_max_ms: float
+    underruns_at_200_ms: int
+    server_underruns: int
+    step_ms_mean: float
+    machine: str
+    cores: int
+
+
+async def listen(session: segue.aio.Session, until: float, chunk_ms: int) -> tuple[list[float], int]:
+    """How late each chunk came against the earliest of its stream, in ms; and underruns."""
+    arrivals: list[tuple[float, int]] = []
+    async for block in session.audio(chunk_ms=chunk_ms):
+        now = time.monotonic()
+        arrivals.append((now, block.end))
+        if now >= until:
+            break
+    if not arrivals:
+        return [], 0
+    relative = np.array([now - end / SAMPLE_RATE for now, end in arrivals])
+    steady = relative[len(relative) // 4 :]
+    return list((steady - steady.min()) * 1000), session.stats.underruns
+
+
+async def listeners_process(address: str, tokens: list[tuple[str, str]], seconds: float, chunk_ms: int) -> None:
+    """Listen to each session, and print what came of it."""
+    async with segue.aio.connect(address) as music:
+        until = time.monotonic() + seconds
+        tasks = [listen(music.attach(name, token), until, chunk_ms) for name, token in tokens]
+        results = await asyncio.gather(*tasks)
+    late = [value for values, _ in results for value in values]
+    print(json.dumps({"late": late, "underruns": sum(count for _, count in results)}))
+
+
+async def measure(sessions: int, listeners: int, seconds: float, chunk_ms: int) -> Figures:
+    """One run. The listeners' processes are ended with it."""
+    assembly = SimpleNamespace(engine=FakeEngine(slots=sessions), style_encoder=HashStyleEncoder())
+    settings = Settings(port=0, drain_ms=0, max_listeners=max(64, listeners), chunk_ms=chunk_ms)
+    async with running(settings, assembly, [parse_soundtrack(SOUNDTRACK)]) as server:
+        async with segue.aio.connect(server.address) as music:
+            made = [await music.play("load", seed=seed) for seed in range(sessions)]
+            pairs = [[session.session_id, session.token] for session in made]
+            command = [sys.executable, __file__, "--as-listeners", server.address, "--seconds", str(seconds)]
+            before_cpu, before, counts = time.process_time(), time.monotonic(), _counts(server)
+            processes = [
+                await asyncio.create_subprocess_exec(
+                    *command,
+                    "--chunk-ms",
+                    str(chunk_ms),
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=asyncio.subprocess.PIPE,
+                )
+                for _ in range(listeners)
+            ]
+            try:
+                outputs = await asyncio.wait_for(
+                    asyncio.gather(*(process.communicate(json.dumps(pairs).encode()) for process in processes)),
+                    seconds + 60,
+                )
+            finally:
+                for process in processes:
+                    if process.returncode is None:
+                        process.kill()
+            spent, took = time.process_time() - before_cpu, time.monotonic() - before
+            after = _counts(server)
+        underruns = sum(session.underruns for session in server.registry)
+    answers = [json.loads(out) for out, _ in outputs]
+    late = np.array([value for answer in answers for value in answer["late"]] or [0.0])
+    messages = int(after["segue_chunks_total"] - counts["segue_chunks_total"])
+    steps = after["segue_step_seconds_count"] - counts["segue_step_seconds_count"]
+    return Figures(
+        sessions=sessions,
+        listeners=listeners,
+        seconds=seconds,
+        chunk_ms=chunk_ms,
+        messages=messages,
+        megabytes=round((after["segue_audio_bytes_total"] - counts["segue_audio_bytes_total"]) / 1e6, 1),
+        server_cpu_seconds=round(spent, 2),
+        server_cpu_us_per_message=round(1e6 * spent / max(1, messages), 1),
+        server_cpu_share=round(spent / took, 3),
+        late_p50_ms=round(float(np.percentile(late, 50)), 2),
+        late_p99_ms=round(float(np.percentile(late, 99)), 2),
+        late_max_ms=round(float(late.max()), 2),
+        underruns_at_200_ms=sum(answer["underruns"] for answer in answers),
+        server_underruns=underruns,
+        step_ms_mean=round(
+            1e3 * (after["segue_step_seconds_sum"] - counts["segue_step_seconds_sum"]) / max(1.0, steps), 3
+        ),
+        machine=platform.processor() or platform.machine(),
+        cores=os.cpu_count() or 0,
+    )
+
+
+def _counts(server: Server) -> dict[str, float]:
+    found: dict[str, float] = {"segue_chunks_total": 0.0, "segue_audio_bytes_total": 0.0}
+    for family in server.metrics.registry.collect():
+        for sample in family.samples:
+            if not sample.name.endswith("_bucket"):
+                found[sample.name] = found.get(sample.name, 0.0) + sample.value
+    return found
+
+
+def main() -> None:
+    """Run as the server and its bench, or as one process of listeners."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sessions", type=int, default=16)
+    parser.add_argument("--listeners", type=int, default=1, help="per session")
+    parser.add_argument("--seconds", type=float, default=10.0, help="at most 600")
+    parser.add_argument("--chunk-ms", type=int, default=80)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--as-listeners", metavar="ADDRESS", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    seconds = min(600.0, max(1.0, given.seconds))
+    if given.as_listeners:
+        tokens = [(name, token) for name, token in json.loads(sys.stdin.read())]
+        asyncio.run(listeners_process(given.as_listeners, tokens, seconds, given.chunk_ms))
+        return
+    configure("console", "warning")
+    figures = asyncio.run(measure(given.sessions, given.listeners, seconds, given.chunk_ms))
+    for name, value in asdict(figures).items():
+        print(f"{name:28} {value}")
+    print(
+        f"{figures.sessions} sessions × {figures.listeners} listeners: {figures.server_cpu_us_per_message} µs of CPU "
+        f"per message, {100 * figures.server_cpu_share:.0f} % of a core, grpc {grpc.__version__}"
+    )
+    if given.json:
+        given.json.write_text(json.dumps(asdict(figures), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

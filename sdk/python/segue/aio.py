@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The asyncio client; the same verbs as `segue.connect`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from segue.channel import DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
+from segue.controls import Controls, create_request
+from segue.errors import NotFound, translate
+from segue.reception import Block, Encoding, Reception, Stats, mend
+from segue.replies import Reply
+from segue.v1 import live_soundtrack_service_pb2 as live
+from segue.v1 import session_pb2, stream_pb2
+from segue.v1 import soundtrack_authoring_service_pb2 as authoring
+from segue.v1.live_soundtrack_service_pb2_grpc import LiveSoundtrackServiceStub
+from segue.v1.operations_service_pb2_grpc import OperationsServiceStub
+from segue.v1.soundtrack_authoring_service_pb2_grpc import SoundtrackAuthoringServiceStub
+
+
+def connect(
+    address: str = "localhost:7470",
+    token: str | None = None,
+    *,
+    tls: bool = False,
+    root_certificates: bytes | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Client:
+    """A client of the server at host:port. Call it inside a running event loop."""
+    if tls or root_certificates is not None:
+        channel = grpc.aio.secure_channel(address, credentials(root_certificates), options=OPTIONS)
+    else:
+        channel = grpc.aio.insecure_channel(address, options=OPTIONS)
+    return Client(channel, token, timeout)
+
+
+class Client:
+    """A connection to a server; an async context manager that closes it."""
+
+    def __init__(self, channel: grpc.aio.Channel, token: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self._channel = channel
+        self._metadata = bearer(token)
+        self._timeout = timeout
+        self.live = LiveSoundtrackServiceStub(channel)
+        self.authoring = SoundtrackAuthoringServiceStub(channel)
+        self.operations = OperationsServiceStub(channel)
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection. Sessions live on for the server's grace period."""
+        await self._channel.close()
+
+    async def info(self) -> live.GetServerInfoResponse:
+        """What the server is and can do."""
+        response: live.GetServerInfoResponse = await self.call(self.live.GetServerInfo, live.GetServerInfoRequest())
+        return response
+
+    async def play(
+        self,
+        soundtrack: str,
+        *,
+        seed: int | None = None,
+        state: str = "",
+        parameters: Mapping[str, float] | None = None,
+        lead_ms: int = 0,
+        version: int = 0,
+        paused: bool = False,
+        labels: Mapping[str, str] | None = None,
+    ) -> Session:
+        """A new session. Raises NotFound, ResourceExhausted."""
+        request = create_request(
+            soundtrack,
+            version=version,
+            seed=seed,
+            state=state,
+            parameters=parameters,
+            lead_ms=lead_ms,
+            paused=paused,
+            labels=labels,
+        )
+        response: live.CreateSessionResponse = await self.call(self.live.CreateSession, request)
+        return Session(self, response.session.session_id, response.session_token, response)
+
+    def attach(self, session_id: str, token: str) -> Session:
+        """A session that somebody else created and whose token was handed out."""
+        return Session(self, session_id, token)
+
+    async def upload(self, text: str, *, replace: bool = False) -> authoring.UploadSoundtrackResponse:
+        """Give the server a soundtrack, YAML or what `segue build` wrote. Raises InvalidArgument with its problems."""
+        request = authoring.UploadSoundtrackRequest(text=text, replace=replace)
+        response: authoring.UploadSoundtrackResponse = await self.call(self.authoring.UploadSoundtrack, request)
+        return response
+
+    async def call(self, method: Callable[..., Any], request: Any, metadata: Metadata | None = None) -> Any:
+        """One unary call with this client's deadline. Raises SegueError."""
+        try:
+            return await method(
+                request, timeout=self._timeout, metadata=self._metadata if metadata is None else metadata
+            )
+        except grpc.RpcError as error:
+            raise translate(error) from None
+
+
+class Session(Controls[Awaitable[Reply]]):
+    """A session that this client may steer and listen to. It is heard (and kept alive) by iterating `audio`."""
+
+    def __init__(
+        self, client: Client, session_id: str, token: str, created: live.CreateSessionResponse | None = None
+    ) -> None:
+        self.session_id = session_id
+        self.token = token
+        """Opens this session; hand it to whoever shall listen to it or steer it."""
+        self.seed = created.session.seed if created is not None else None
+        self.warnings = list(created.warnings) if created is not None else []
+        self.stats = Stats()
+        """Of the latest `audio`."""
+        self._client = client
+        self._metadata = bearer(token)
+        self._on_event: list[Callable[[stream_pb2.Event], object]] = []
+        self._on_warning: list[Callable[[stream_pb2.Warning], object]] = []
+        self._reception: Reception | None = None
+        self._heard: int | None = None
+
+    async def audio(
+        self,
+        *,
+        encoding: Encoding = "s16",
+        from_sample: int | None = None,
+        chunk_ms: int = 0,
+        clock: bool = True,
+    ) -> AsyncIterator[Block]:
+        """Blocks of the timeline until the music is stopped or the session closed; breaks are mended by reconnecting.
+
+        Events are called back before the block that holds them. Read on, or the server will cut you off.
+        Raises StreamEnded, SegueError.
+        """
+        reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock)
+        reception.on_event, reception.on_warning = self._on_event, self._on_warning
+        self._reception, self.stats = reception, reception.stats
+        while True:
+            call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
+            try:
+                async for message in call:
+                    block = reception.take(message)
+                    if block is not None:
+                        yield block
+                if not reception.should_return():
+                    return
+            except grpc.RpcError as error:
+                mend(reception, error)
+            finally:
+                call.cancel()
+            reception.stats.reconnects += 1
+            await asyncio.sleep(backoff(reception.tries))
+            reception.tries += 1
+
+    def on_event(self, callback: Callable[[stream_pb2.Event], object]) -> None:
+        """Call back for every event of the music while `audio` is iterated."""
+        self._on_event.append(callback)
+
+    def on_warning(self, callback: Callable[[stream_pb2.Warning], object]) -> None:
+        """Call back for every warning while `audio` is iterated."""
+        self._on_warning.append(callback)
+
+    async def heard(self, playhead_sample: int, underruns: int = 0) -> int:
+        """Report the first sample that has not been heard yet; gives the playhead that the server believes."""
+        self._heard = playhead_sample
+        request = live.ReportPlaybackRequest(
+            session_id=self.session_id,
+            listener_id=self._playhead()[1],
+            playhead_sample=playhead_sample,
+            underruns=underruns,
+        )
+        response: live.ReportPlaybackResponse = await self._send("ReportPlayback", request)
+        return response.playhead_sample
+
+    async def get(self) -> session_pb2.Session:
+        """The session as it is now."""
+        request = live.GetSessionRequest(session_id=self.session_id)
+        response: live.GetSessionResponse = await self._send("GetSession", request)
+        return response.session
+
+    async def close(self) -> None:
+        """Free the session. Idempotent."""
+        try:
+            await self._send("CloseSession", live.CloseSessionRequest(session_id=self.session_id))
+        except NotFound:
+            return
+
+    async def _send(self, method: str, request: Any) -> Any:
+        return await self._client.call(getattr(self._client.live, method), request, self._metadata)
+
+    async def _control(self, method: str, request: Any) -> Reply:
+        return Reply.of((await self._send(method, request)).outcome)
+
+    def _playhead(self) -> tuple[int | None, str]:
+        return self._heard, self._reception.listener_id if self._reception is not None else ""

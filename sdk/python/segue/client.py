@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The blocking client. A `Client` may be shared between threads; a session's `audio` belongs to one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any
+
+import grpc
+
+from segue.channel import DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
+from segue.controls import Controls, create_request
+from segue.errors import NotFound, ResourceExhausted, translate
+from segue.reception import Block, Encoding, Reception, Stats, mend
+from segue.replies import Reply
+from segue.v1 import live_soundtrack_service_pb2 as live
+from segue.v1 import operations_service_pb2 as operations
+from segue.v1 import session_pb2, stream_pb2
+from segue.v1 import soundtrack_authoring_service_pb2 as authoring
+from segue.v1.live_soundtrack_service_pb2_grpc import LiveSoundtrackServiceStub
+from segue.v1.operations_service_pb2_grpc import OperationsServiceStub
+from segue.v1.soundtrack_authoring_service_pb2_grpc import SoundtrackAuthoringServiceStub
+
+
+def connect(
+    address: str = "localhost:7470",
+    token: str | None = None,
+    *,
+    tls: bool = False,
+    root_certificates: bytes | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Client:
+    """A client of the server at host:port. token: the operator's or tenant's, where the server asks for one."""
+    if tls or root_certificates is not None:
+        channel = grpc.secure_channel(address, credentials(root_certificates), options=OPTIONS)
+    else:
+        channel = grpc.insecure_channel(address, options=OPTIONS)
+    return Client(channel, token, timeout)
+
+
+class Client:
+    """A connection to a server; a context manager that closes it."""
+
+    def __init__(self, channel: grpc.Channel, token: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> None:
+        self._channel = channel
+        self._metadata = bearer(token)
+        self._timeout = timeout
+        self.live = LiveSoundtrackServiceStub(channel)
+        self.authoring = SoundtrackAuthoringServiceStub(channel)
+        self.operations = OperationsServiceStub(channel)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. Sessions live on for the server's grace period."""
+        self._channel.close()
+
+    def info(self) -> live.GetServerInfoResponse:
+        """What the server is and can do."""
+        response: live.GetServerInfoResponse = self.call(self.live.GetServerInfo, live.GetServerInfoRequest())
+        return response
+
+    def play(
+        self,
+        soundtrack: str,
+        *,
+        seed: int | None = None,
+        state: str = "",
+        parameters: Mapping[str, float] | None = None,
+        lead_ms: int = 0,
+        version: int = 0,
+        paused: bool = False,
+        labels: Mapping[str, str] | None = None,
+        wait: float = 0.0,
+    ) -> Session:
+        """A new session; `wait` at most so many seconds for a slot. Raises NotFound, ResourceExhausted."""
+        request = create_request(
+            soundtrack,
+            version=version,
+            seed=seed,
+            state=state,
+            parameters=parameters,
+            lead_ms=lead_ms,
+            paused=paused,
+            labels=labels,
+        )
+        deadline = time.monotonic() + wait
+        while True:
+            try:
+                response: live.CreateSessionResponse = self.call(self.live.CreateSession, request)
+            except ResourceExhausted as full:
+                pause = full.retry_after or 1.0
+                if time.monotonic() + pause > deadline:
+                    raise
+                time.sleep(pause)
+            else:
+                return Session(self, response.session.session_id, response.session_token, response)
+
+    def attach(self, session_id: str, token: str) -> Session:
+        """A session that somebody else created and whose token was handed out."""
+        return Session(self, session_id, token)
+
+    def soundtracks(self) -> list[authoring.SoundtrackSummary]:
+        """What the server can play."""
+        found: list[authoring.SoundtrackSummary] = []
+        token = ""
+        while True:
+            request = authoring.ListSoundtracksRequest(page_token=token)
+            page: authoring.ListSoundtracksResponse = self.call(self.authoring.ListSoundtracks, request)
+            found += page.soundtracks
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def upload(self, text: str, *, replace: bool = False) -> authoring.UploadSoundtrackResponse:
+        """Give the server a soundtrack, YAML or what `segue build` wrote. Raises InvalidArgument with its problems."""
+        request = authoring.UploadSoundtrackRequest(text=text, replace=replace)
+        response: authoring.UploadSoundtrackResponse = self.call(self.authoring.UploadSoundtrack, request)
+        return response
+
+    def validate(self, text: str) -> authoring.ValidateSoundtrackResponse:
+        """What there is to say about a soundtrack."""
+        request = authoring.ValidateSoundtrackRequest(text=text)
+        response: authoring.ValidateSoundtrackResponse = self.call(self.authoring.ValidateSoundtrack, request)
+        return response
+
+    def sessions(self) -> list[session_pb2.Session]:
+        """For operators: the first 500 sessions of the server."""
+        request = operations.ListSessionsRequest(page_size=500)
+        response: operations.ListSessionsResponse = self.call(self.operations.ListSessions, request)
+        return list(response.sessions)
+
+    def call(self, method: Callable[..., Any], request: Any, metadata: Metadata | None = None) -> Any:
+        """One unary call with this client's deadline. Raises SegueError."""
+        try:
+            return method(request, timeout=self._timeout, metadata=self._metadata if metadata is None else metadata)
+        except grpc.RpcError as error:
+            raise translate(error) from None
+
+
+class Session(Controls[Reply]):
+    """A session that this client may steer and listen to. It is heard (and kept alive) by iterating `audio`."""
+
+    def __init__(
+        self, client: Client, session_id: str, token: str, created: live.CreateSessionResponse | None = None
+    ) -> None:
+        self.session_id = session_id
+        self.token = token
+        """Opens this session; hand it to whoever shall listen to it or steer it."""
+        self.seed = created.session.seed if created is not None else None
+        self.warnings = list(created.warnings) if created is not None else []
+        self.stats = Stats()
+        """Of the latest `audio`."""
+        self._client = client
+        self._metadata = bearer(token)
+        self._on_event: list[Callable[[stream_pb2.Event], object]] = []
+        self._on_warning: list[Callable[[stream_pb2.Warning], object]] = []
+        self._reception: Reception | None = None
+        self._heard: int | None = None
+        self._call: Any = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close()
+
+    def audio(
+        self,
+        *,
+        encoding: Encoding = "s16",
+        from_sample: int | None = None,
+        chunk_ms: int = 0,
+        clock: bool = True,
+    ) -> Iterator[Block]:
+        """Blocks of the timeline until the music is stopped or the session closed; breaks are mended.
+
+        Events are called back on this thread, before the block that holds them. Read on, or the server cuts you off.
+        Raises StreamEnded, SegueError.
+        """
+        reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock)
+        reception.on_event, reception.on_warning = self._on_event, self._on_warning
+        self._reception, self.stats = reception, reception.stats
+        while True:
+            call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
+            self._call = call
+            try:
+                for message in call:
+                    block = reception.take(message)
+                    if block is not None:
+                        yield block
+                if not reception.should_return():
+                    return
+            except grpc.RpcError as error:
+                if call.cancelled() and self._call is None:
+                    return
+                mend(reception, error)
+            finally:
+                call.cancel()
+            reception.stats.reconnects += 1
+            time.sleep(backoff(reception.tries))
+            reception.tries += 1
+
+    def hush(self) -> None:
+        """End `audio` from another thread."""
+        call, self._call = self._call, None
+        if call is not None:
+            call.cancel()
+
+    def on_event(self, callback: Callable[[stream_pb2.Event], object]) -> None:
+        """Call back for every event of the music while `audio` is iterated."""
+        self._on_event.append(callback)
+
+    def on_warning(self, callback: Callable[[stream_pb2.Warning], object]) -> None:
+        """Call back for every warning while `audio` is iterated."""
+        self._on_warning.append(callback)
+
+    def heard(self, playhead_sample: int, underruns: int = 0) -> int:
+        """Report the first sample that has not been heard yet; gives the playhead that the server believes."""
+        self._heard = playhead_sample
+        request = live.ReportPlaybackRequest(
+            session_id=self.session_id,
+            listener_id=self._playhead()[1],
+            playhead_sample=playhead_sample,
+            underruns=underruns,
+        )
+        response: live.ReportPlaybackResponse = self._send("ReportPlayback", request)
+        return response.playhead_sample
+
+    def get(self) -> session_pb2.Session:
+        """The session as it is now."""
+        response: live.GetSessionResponse = self._send("GetSession", live.GetSessionRequest(session_id=self.session_id))
+        return response.session
+
+    def close(self) -> None:
+        """Free the session. Idempotent."""
+        try:
+            self._send("CloseSession", live.CloseSessionRequest(session_id=self.session_id))
+        except NotFound:
+            return
+
+    def _send(self, method: str, request: Any) -> Any:
+        return self._client.call(getattr(self._client.live, method), request, self._metadata)
+
+    def _control(self, method: str, request: Any) -> Reply:
+        return Reply.of(self._send(method, request).outcome)
+
+    def _playhead(self) -> tuple[int | None, str]:
+        return self._heard, self._reception.listener_id if self._reception is not None else ""

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A listener without a loudspeaker: would what arrives have been there in time? Pure; told the time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAMPLE_RATE = 48_000
+
+
+@dataclass(slots=True)
+class Playout:
+    """Plays from `buffer` seconds after the first arrival, and waits whenever it has nothing.
+
+    underruns: how often it had to; late: for how long in all, in seconds; worst: the smallest reserve seen, in seconds.
+    """
+
+    buffer: float = 0.2
+    underruns: int = 0
+    late: float = 0.0
+    worst: float = float("inf")
+    _begin: float | None = None
+    _first: int = 0
+    _end: int = 0
+
+    def arrived(self, first_sample: int, count: int, now: float) -> None:
+        """Samples have arrived. A jump in the timeline begins a new reckoning."""
+        if self._begin is None or first_sample != self._end:
+            self._begin, self._first = now + self.buffer, first_sample
+        reserve = self._begin + (first_sample - self._first) / SAMPLE_RATE - now
+        if first_sample != self._first:
+            self.worst = min(self.worst, reserve)
+        if reserve < 0.0:
+            self.underruns += 1
+            self.late -= reserve
+            self._begin -= reserve
+        self._end = first_sample + count
+
+    def playhead(self, now: float) -> int:
+        """First sample not heard yet."""
+        if self._begin is None:
+            return self._end
+        return max(self._first, min(self._end, self._first + int((now - self._begin) * SAMPLE_RATE)))

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Facts about the engine and a soundtrack, as they go over the wire."""
+
+from __future__ import annotations
+
+from segue.v1 import audio_pb2, session_pb2, stream_pb2
+from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, EngineInfo
+from segue_service.session.library import Record
+
+Warning_ = stream_pb2.Warning
+
+
+def model_info(info: EngineInfo, encoder: str) -> session_pb2.ModelInfo:
+    """An engine's facts as they go over the wire."""
+    capabilities = info.capabilities
+    return session_pb2.ModelInfo(
+        name=info.model,
+        version=info.version,
+        device=info.device,
+        style_encoder=encoder,
+        codec_delay_frames=info.codec_delay_frames,
+        mastering_delay_samples=info.mastering_delay_samples,
+        rewind_frames=0,
+        loudness_lufs=info.loudness_lufs,
+        true_peak_dbtp=info.true_peak_dbtp,
+        capabilities=session_pb2.Capabilities(
+            notes=capabilities.notes,
+            drums=capabilities.drums,
+            guidance=capabilities.guidance,
+            clock=capabilities.clock,
+        ),
+    )
+
+
+def audio_format(encoding: audio_pb2.AudioEncoding.ValueType) -> audio_pb2.AudioFormat:
+    """The one shape of audio, in an encoding."""
+    return audio_pb2.AudioFormat(
+        sample_rate=SAMPLE_RATE, channels=CHANNELS, frame_samples=FRAME_SAMPLES, encoding=encoding
+    )
+
+
+def warnings_of(record: Record, info: EngineInfo) -> list[stream_pb2.Warning]:
+    """What of the prompts was not understood, and what of the soundtrack the model can't do: once per session."""
+    found = [
+        Warning_(code=Warning_.CODE_PROMPT_NOT_UNDERSTOOD, message=f"styles.{style}: {note}")
+        for style, note in record.styles.notes.items()
+    ]
+    styles = record.soundtrack.styles.items()
+    missing = []
+    if not info.capabilities.drums:
+        missing += [f"styles.{name}.drums" for name, style in styles if style.drums != "auto"]
+    if not info.capabilities.guidance:
+        missing += [f"styles.{name}.guidance" for name, style in styles if style.guidance is not None]
+    found += [
+        Warning_(code=Warning_.CODE_CAPABILITY_MISSING, message=f"{field}: the model {info.model} can't follow it")
+        for field in missing
+    ]
+    return found

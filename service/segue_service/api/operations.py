@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OperationsService: what an operator or an orchestrator calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from segue.v1 import operations_service_pb2 as pb
+from segue.v1 import session_pb2
+from segue_service.api import requests as check
+from segue_service.api.caller import Caller, check_operator
+from segue_service.errors import invalid
+from segue_service.observe.log import logger
+from segue_service.session.registry import Registry
+
+_log = logger("operations")
+
+
+class OperationsHandlers:
+    """One per server. Every call needs the operator's token where there is one."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._settings = registry.parts.settings
+        self._draining: asyncio.Task[None] | None = None
+
+    async def list_sessions(self, request: pb.ListSessionsRequest, caller: Caller) -> pb.ListSessionsResponse:
+        """The sessions of this server, by id."""
+        check_operator(caller, self._settings)
+        first, size = check.page(request.page_size, request.page_token, 100, 500)
+        sessions = list(self._registry)
+        return pb.ListSessionsResponse(
+            sessions=[session.describe() for session in sessions[first : first + size]],
+            next_page_token=str(first + size) if first + size < len(sessions) else "",
+            slots=self._registry.slots,
+            free_slots=self._registry.free,
+        )
+
+    async def watch_sessions(self, request: pb.WatchSessionsRequest, caller: Caller) -> AsyncIterator[bytes]:
+        """All sessions, then what changes."""
+        check_operator(caller, self._settings)
+        every_ms = request.every_ms or 1000
+        check.within("every_ms", every_ms, 100, 60_000)
+        registry, told = self._registry, dict[str, session_pb2.Session]()
+        while True:
+            now = {session.session_id: session.describe() for session in registry}
+            changed = [session for key, session in now.items() if told.get(key) != session]
+            yield pb.WatchSessionsResponse(
+                sessions=changed,
+                closed_session_ids=sorted(told.keys() - now.keys()),
+                slots=registry.slots,
+                free_slots=registry.free,
+                draining=registry.draining,
+            ).SerializeToString()
+            told = now
+            try:
+                async with asyncio.timeout(every_ms / 1000), registry.changed:
+                    await registry.changed.wait()
+            except TimeoutError:
+                continue
+
+    async def drain(self, request: pb.DrainRequest, caller: Caller) -> pb.DrainResponse:
+        """Stop admitting; close the sessions after the grace period."""
+        check_operator(caller, self._settings)
+        check.within("grace_ms", request.grace_ms, 0, 600_000)
+        if len(request.reason) > 256:
+            raise invalid("reason", f"expected at most 256 characters, got {len(request.reason)}")
+        message = request.reason or "the server is going down"
+        _log.info("draining", sessions=len(self._registry), grace_ms=request.grace_ms)
+        sessions = await self._registry.drain(message)
+
+        async def finish() -> None:
+            await asyncio.sleep(request.grace_ms / 1000)
+            await self._registry.close_all(message)
+
+        if self._draining is None:
+            self._draining = asyncio.get_running_loop().create_task(finish())
+        return pb.DrainResponse(sessions=sessions)
+
+    async def close(self) -> None:
+        """The server ends; a drain that waits needn't go on."""
+        if self._draining is not None:
+            self._draining.cancel()
+            await asyncio.gather(self._draining, return_exceptions=True)

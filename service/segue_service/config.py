@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The service's settings. The CLI fills them from file, environment and flags; an unknown key is an error."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+
+class Settings(BaseModel):
+    """Everything that a server can be told. Frozen; validated on construction (pydantic.ValidationError)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = "127.0.0.1"
+    """Address to listen on. Loopback unless told otherwise."""
+    port: int = Field(default=7470, ge=0, le=65_535)
+    """0 takes a free one; `Server.port` says which."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """None: no metrics endpoint."""
+    operator_token: SecretStr | None = None
+    """Opens OperationsService and UploadSoundtrack. Without one they are open on loopback and closed elsewhere."""
+
+    max_sessions: int | None = Field(default=None, ge=1)
+    """Fewer than the engine's slots, if wanted."""
+    max_listeners: int = Field(default=64, ge=1, le=4096)
+    """Per session."""
+    retry_after_ms: int = Field(default=2_000, ge=1, le=600_000)
+    """What a client is told to wait when the server is full."""
+
+    default_lead_ms: int = Field(default=300, ge=40, le=10_000)
+    min_lead_ms: int = Field(default=100, ge=40, le=10_000)
+    max_lead_ms: int = Field(default=10_000, ge=100, le=60_000)
+    history_ms: int = Field(default=15_000, ge=1_000, le=120_000)
+    """Audio kept per session for streams that come back; at least the largest lead."""
+    chunk_ms: int = Field(default=80, ge=40, le=1_000)
+    single_frame_chunks: int = Field(default=4, ge=0, le=100)
+    """How many chunks at the beginning of a stream are one frame each."""
+    listener_lag_ms: int = Field(default=2_000, ge=200, le=60_000)
+    """How far a listener may fall behind the head before it is cut off."""
+    goodbye_ms: int = Field(default=1_000, ge=0, le=60_000)
+    """How long a listener that is cut off may take to read its Goodbye."""
+    report_every_ms: int = Field(default=500, ge=50, le=60_000)
+
+    grace_ms: int = Field(default=30_000, ge=100, le=3_600_000)
+    """How long a session lives that nobody listens to."""
+    pause_ms: int = Field(default=600_000, ge=100, le=86_400_000)
+    """How long a paused session keeps its slot."""
+    drain_ms: int = Field(default=10_000, ge=0, le=600_000)
+    """How long a server that shuts down waits for its listeners."""
+
+    max_request_bytes: int = Field(default=1 << 20, ge=1 << 10, le=1 << 26)
+    max_soundtrack_bytes: int = Field(default=256 << 10, ge=1 << 10, le=1 << 24)
+    max_soundtracks: int = Field(default=256, ge=1)
+    remembered_requests: int = Field(default=256, ge=1, le=65_536)
+    """request_ids remembered per session."""
+    style_workers: int = Field(default=2, ge=1, le=64)
+    """Threads that embed and quantise styles."""
+    style_cache: int = Field(default=4_096, ge=16)
+    """Blends whose style codes are remembered per soundtrack."""
+
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _leads_fit(self) -> Settings:
+        if not self.min_lead_ms <= self.default_lead_ms <= self.max_lead_ms:
+            raise ValueError(
+                f"default_lead_ms: expected {self.min_lead_ms}..{self.max_lead_ms}, got {self.default_lead_ms}"
+            )
+        if self.history_ms < self.max_lead_ms + self.listener_lag_ms:
+            raise ValueError(
+                f"history_ms: expected at least max_lead_ms + listener_lag_ms = "
+                f"{self.max_lead_ms + self.listener_lag_ms}, got {self.history_ms}"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in ("localhost", "::1", "[::1]") or self.host.startswith("127.")

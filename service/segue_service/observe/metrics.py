@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every Prometheus metric of a service process. Buckets derive from the frame: 40 ms.
+
+One `Metrics` per server, on its own registry, so that several servers in one process don't collide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from threading import Thread
+from typing import Final
+from wsgiref.simple_server import WSGIServer
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+FRAME_SECONDS: Final = 0.04
+STEP_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 5, 10))
+LEAD_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 125, 250))
+LATENCY_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 100, 250))
+
+
+class ArrayHistogram(Collector):
+    """A histogram that takes a whole array at once, so that nothing runs per session and frame. One writer thread."""
+
+    def __init__(self, name: str, documentation: str, buckets: Sequence[float], registry: CollectorRegistry) -> None:
+        self._name, self._documentation = name, documentation
+        self._edges: NDArray[np.float64] = np.asarray(buckets, np.float64)
+        self._counts = np.zeros(len(buckets) + 1, np.int64)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe(self, values: ArrayLike) -> None:
+        """Count each value of an array."""
+        array = np.asarray(values, np.float64)
+        self._counts += np.bincount(np.searchsorted(self._edges, array), minlength=self._counts.size)
+        self._sum += float(array.sum())
+
+    @property
+    def count(self) -> int:
+        return int(self._counts.sum())
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        edges = [*(str(float(edge)) for edge in self._edges), "+Inf"]
+        running = np.cumsum(self._counts).tolist()
+        yield HistogramMetricFamily(
+            self._name, self._documentation, buckets=list(zip(edges, running, strict=True)), sum_value=self._sum
+        )
+
+
+class Metrics:
+    """What a server counts. Counters and gauges may be used from any thread."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.step_seconds = Histogram(
+            "segue_step_seconds", "Wall time of one engine step.", buckets=STEP_BUCKETS, registry=registry
+        )
+        self.step_rows = Histogram(
+            "segue_step_rows",
+            "Slots that were due in one step.",
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+            registry=registry,
+        )
+        self.late_steps = Counter("segue_late_steps_total", "Steps longer than a frame.", registry=registry)
+        self.frames = Counter("segue_frames_total", "Frames handed to sessions.", registry=registry)
+        self.lead_seconds = ArrayHistogram(
+            "segue_lead_seconds", "Lead of the sessions at the hand-over of their frames.", LEAD_BUCKETS, registry
+        )
+        self.queue_depth = Gauge("segue_device_queue", "Commands waiting for the device thread.", registry=registry)
+        self.slots = Gauge("segue_slots", "Sessions that fit.", registry=registry)
+        self.sessions = Gauge("segue_sessions", "Sessions that hold a slot.", registry=registry)
+        self.listeners = Gauge("segue_listeners", "Open streams.", registry=registry)
+        self.created = Counter("segue_sessions_created_total", "Sessions created.", registry=registry)
+        self.closed = Counter("segue_sessions_closed_total", "Sessions closed.", ["reason"], registry=registry)
+        self.refused = Counter("segue_refused_total", "Calls refused.", ["method", "reason"], registry=registry)
+        self.faults = Counter(
+            "segue_faults_total", "Calls that ended in a fault of ours.", ["method"], registry=registry
+        )
+        self.controls = Counter("segue_controls_total", "Controls.", ["kind", "landing"], registry=registry)
+        self.audible_seconds = Histogram(
+            "segue_audible_seconds",
+            "From a control's arrival to the playhead reaching audible_at_sample, as predicted at landing.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.landing_retries = Counter(
+            "segue_landing_retries_total",
+            "Controls that had to be placed again because the head moved.",
+            registry=registry,
+        )
+        self.underruns = Counter(
+            "segue_underruns_total", "Playheads at the head, or gaps reported.", ["by"], registry=registry
+        )
+        self.cut_listeners = Counter("segue_cut_listeners_total", "Listeners cut off.", ["reason"], registry=registry)
+        self.audio_bytes = Counter("segue_audio_bytes_total", "Audio sent.", ["encoding"], registry=registry)
+        self.chunks = Counter("segue_chunks_total", "Audio messages sent.", registry=registry)
+        self.style_codes = Counter("segue_style_lookups_total", "Blends looked up.", ["cache"], registry=registry)
+        self.ready = Gauge("segue_ready", "1 once a warm step has run and until draining.", registry=registry)
+
+    def serve(self, host: str, port: int) -> tuple[WSGIServer, Thread]:
+        """Answer /metrics on a daemon thread. Raises OSError if the port is taken."""
+        return start_http_server(port, addr=host, registry=self.registry)

@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole service: engine thread, sessions, handlers and adapters, from first warm step to the last Goodbye."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+
+from segue_engine.contract import FRAME_RATE, Engine, StyleEncoder
+from segue_service.api.authoring import AuthoringHandlers
+from segue_service.api.grpc_adapter import SERVICE_NAMES, generic_handlers
+from segue_service.api.live import LiveHandlers
+from segue_service.api.operations import OperationsHandlers
+from segue_service.config import Settings
+from segue_service.observe.log import logger
+from segue_service.observe.metrics import Metrics
+from segue_service.session.device_thread import DeviceThread, exit_process
+from segue_service.session.hub import Hub
+from segue_service.session.library import Library, Record
+from segue_service.session.parts import Parts
+from segue_service.session.registry import Registry
+from segue_service.session.styles import AudioLoader
+from segue_service.soundtrack import Soundtrack
+
+_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+_log = logger("server")
+
+
+class ServeError(Exception):
+    """The server can't start; the message is one sentence for whoever started it."""
+
+
+class Assembly(Protocol):
+    """An engine and the style encoder that belongs to its model."""
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def style_encoder(self) -> StyleEncoder: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A soundtrack to begin with, and how its audio prompts are read."""
+
+    soundtrack: Soundtrack
+    audio: AudioLoader | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server."""
+
+    port: int
+    metrics_port: int | None
+    registry: Registry
+    library: Library
+    records: Sequence[Record]
+    metrics: Metrics
+
+    @property
+    def address(self) -> str:
+        return f"{self.registry.parts.settings.host}:{self.port}"
+
+
+@contextlib.asynccontextmanager
+async def running(
+    settings: Settings,
+    assembly: Assembly,
+    soundtracks: Iterable[Soundtrack | Offer] = (),
+    *,
+    on_death: Callable[[BaseException], None] = exit_process,
+) -> AsyncIterator[Server]:
+    """A server for as long as the block runs; leaving it drains within `settings.drain_ms`. Owns the engine.
+
+    Raises ServeError if a port is taken, PromptError if a style can't be embedded, and what the warm-up raises.
+    The port answers (health: NOT_SERVING) while the engine warms up.
+    """
+    metrics = Metrics()
+    engine = assembly.engine
+    async with contextlib.AsyncExitStack() as stack:
+        server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", settings.max_request_bytes),
+                ("grpc.so_reuseport", 0),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+            ),
+        )
+        port = _bind(server, settings)
+        metrics_port = _serve_metrics(stack, metrics, settings)
+        executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
+        hub = Hub(engine, 2 * engine.info.slots, -(-settings.history_ms * FRAME_RATE // 1000), metrics)
+        device = DeviceThread(engine, hub.on_report, metrics, on_death=on_death)
+        parts = Parts(engine, hub, device, executor, settings, metrics)
+        registry = Registry(parts)
+        library = Library(assembly.style_encoder, executor, limit=settings.max_soundtracks, cache=settings.style_cache)
+        operations = OperationsHandlers(registry)
+        server.add_generic_rpc_handlers(
+            tuple(
+                generic_handlers(
+                    LiveHandlers(registry, library),
+                    AuthoringHandlers(registry, library),
+                    operations,
+                    metrics,
+                    settings.retry_after_ms,
+                )
+            )
+        )
+        health = HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(health, server)
+        reflection.enable_server_reflection(
+            (*SERVICE_NAMES, "grpc.health.v1.Health", reflection.SERVICE_NAME),
+            server,
+        )
+        await _tell_health(health, _NOT_SERVING)
+        await server.start()
+        try:
+            await device.start()
+            records = []
+            for item in soundtracks:
+                offer = item if isinstance(item, Offer) else Offer(item)
+                record = await library.compile(offer.soundtrack, offer.audio)
+                library.keep(record)
+                records.append(record)
+            registry.start()
+            await _tell_health(health, _SERVING)
+            address = f"{settings.host}:{port}"
+            _log.info(
+                "ready", address=address, model=engine.info.model, device=engine.info.device, slots=registry.slots
+            )
+            yield Server(port, metrics_port, registry, library, records, metrics)
+        finally:
+            await registry.drain("the server is going down")
+            await _tell_health(health, _NOT_SERVING)
+            await _drained(registry, settings.drain_ms)
+            await operations.close()
+            await registry.close_all("the server is going down")
+            await server.stop(settings.goodbye_ms / 1000)
+            await device.stop()
+            _log.info("stopped")
+
+
+async def serve(
+    settings: Settings,
+    assembly: Assembly,
+    soundtracks: Iterable[Soundtrack | Offer] = (),
+    *,
+    on_ready: Callable[[Server], None] = lambda server: None,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Serve until SIGTERM, SIGINT or `stop`; `on_ready` is called once sessions can be created. Raises as `running`."""
+    wanted = asyncio.Event() if stop is None else stop
+    loop = asyncio.get_running_loop()
+    taken: list[signal.Signals] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+            loop.add_signal_handler(number, wanted.set)
+            taken.append(number)
+    try:
+        async with running(settings, assembly, soundtracks) as server:
+            on_ready(server)
+            await wanted.wait()
+    finally:
+        for number in taken:
+            loop.remove_signal_handler(number)
+
+
+def _bind(server: grpc.aio.Server, settings: Settings) -> int:
+    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+    try:
+        port = server.add_insecure_port(f"{host}:{settings.port}")
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise ServeError(
+            f"can't listen on {settings.host}:{settings.port}: the port is in use or the address is not this machine's"
+        )
+    return port
+
+
+def _serve_metrics(stack: contextlib.AsyncExitStack, metrics: Metrics, settings: Settings) -> int | None:
+    if settings.metrics_port is None:
+        return None
+    try:
+        http, thread = metrics.serve(settings.metrics_host, settings.metrics_port)
+    except OSError as error:
+        raise ServeError(
+            f"can't serve metrics on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}"
+        ) from error
+
+    def close() -> None:
+        http.shutdown()
+        http.server_close()
+        thread.join()
+
+    stack.callback(close)
+    return int(http.server_port)
+
+
+async def _tell_health(health: HealthServicer, status: int) -> None:
+    for name in ("", *SERVICE_NAMES):
+        await health.set(name, status)
+
+
+async def _drained(registry: Registry, within_ms: int) -> None:
+    """Wait until nobody listens any more, or for so long."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_ms / 1000
+    while loop.time() < deadline and any(session.listeners for session in registry):  # noqa: ASYNC110
+        await asyncio.sleep(0.02)

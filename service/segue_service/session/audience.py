@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The listeners of one session: who may join and from where, who is woken, who is cut off. Event loop only."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from segue.v1 import stream_pb2
+from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
+from segue_engine.contract import SAMPLE_RATE
+from segue_service.config import Settings
+from segue_service.errors import sample_gone, too_many_listeners
+from segue_service.observe.metrics import Metrics
+from segue_service.session.events import EventLog
+from segue_service.session.hub import NEVER, Hub
+from segue_service.session.listeners import ChunkCache, Listener, Wish
+
+Goodbye = stream_pb2.Goodbye
+_WARN_EVERY = 5.0
+
+
+def stopped() -> stream_pb2.Goodbye:
+    """What listeners of a session that was stopped are told."""
+    return Goodbye(reason=Goodbye.REASON_STOPPED, message="the music was stopped", retry_after_ms=-1)
+
+
+class Audience:
+    """Listeners by name. `on_audio` is told when the head has reached what one of them waits for."""
+
+    def __init__(self, hub: Hub, place: int, events: EventLog, settings: Settings, metrics: Metrics) -> None:
+        self.chunks = ChunkCache(hub.history, place, metrics)
+        self._hub, self._place, self._events = hub, place, events
+        self._settings, self._metrics = settings, metrics
+        self._listeners: dict[str, Listener] = {}
+        self._numbers = 0
+        self._warned: dict[int, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._listeners)
+
+    @property
+    def lone(self) -> Listener | None:
+        """The listener, if there is exactly one."""
+        return next(iter(self._listeners.values())) if len(self._listeners) == 1 else None
+
+    def get(self, name: str) -> Listener | None:
+        """A listener by name; "" is the lone one."""
+        return self._listeners.get(name) if name else self.lone
+
+    def join(self, wish: Wish, begin: int | None, playhead: int) -> Listener:
+        """A new listener from `begin` on, None: from the playhead. Raises Refused."""
+        settings, history = self._settings, self._hub.history
+        if len(self._listeners) >= settings.max_listeners:
+            raise too_many_listeners(settings.max_listeners, settings.retry_after_ms)
+        first, head = history.first_sample(self._place), history.head_sample(self._place)
+        if begin is None:
+            begin = min(max(playhead, first), head)
+        elif not first <= begin <= head:
+            raise sample_gone(begin, first, head)
+        self._numbers += 1
+        listener = Listener(
+            f"listener-{self._numbers}",
+            replace(wish, begin=begin),
+            history,
+            self._place,
+            self.chunks,
+            self._events,
+            self._metrics,
+            lag_samples=settings.listener_lag_ms * SAMPLE_RATE // 1000,
+            single_frames=settings.single_frame_chunks,
+            on_arm=self._arm,
+        )
+        self._listeners[listener.name] = listener
+        self._metrics.listeners.inc()
+        self._arm(listener.need)
+        return listener
+
+    def leave(self, listener: Listener) -> bool:
+        """The stream is over. Gives False if it was already."""
+        if self._listeners.pop(listener.name, None) is None:
+            return False
+        self._metrics.listeners.dec()
+        return True
+
+    def on_audio(self, head_sample: int) -> None:
+        """Wake those whose chunk is there; cut off those that are too slow."""
+        self._events.forget(self._hub.history.first_sample(self._place))
+        for listener in list(self._listeners.values()):
+            if listener.ending is None and not listener.look(head_sample):
+                self._metrics.cut_listeners.labels("slow").inc()
+                message = f"the listener fell more than {self._settings.listener_lag_ms} ms behind"
+                listener.end(Goodbye(reason=Goodbye.REASON_SLOW_LISTENER, message=message, retry_after_ms=100))
+        needs = [listener.need for listener in self._listeners.values() if listener.ending is None]
+        self._hub.wake_sample[self._place] = min(needs, default=NEVER)
+
+    def warn(self, code: stream_pb2.Warning.Code.ValueType, message: str) -> None:
+        """Tell every listener something, the same thing at most every few seconds."""
+        now = time.monotonic()
+        if now - self._warned.get(code, -_WARN_EVERY) < _WARN_EVERY:
+            return
+        self._warned[code] = now
+        sample = self._hub.history.head_sample(self._place)
+        self.tell(StreamAudioResponse(warning=stream_pb2.Warning(code=code, message=message, sample=sample)))
+
+    def tell(self, message: StreamAudioResponse) -> None:
+        """Send everybody a message before their next chunk."""
+        for listener in self._listeners.values():
+            listener.tell(message)
+
+    def end(self, goodbye: stream_pb2.Goodbye, final_sample: int | None = None) -> None:
+        """End every stream: at once, or after the samples before `final_sample`."""
+        for listener in list(self._listeners.values()):
+            own = Goodbye()
+            own.CopyFrom(goodbye)
+            listener.end(own, final_sample)
+
+    def _arm(self, sample: int) -> None:
+        wake = self._hub.wake_sample
+        wake[self._place] = min(int(wake[self._place]), sample)

@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one thread that owns the engine.
+
+It runs commands from the event loop, steps the slots that are due, and hands each step's blocks over in one call. Steps
+happen on a grid of one frame, so that sessions which became due at different moments share a step; only a slot that is
+well below its target lead (a new one) is stepped between ticks. When nothing is due it sleeps until something can be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue_engine.contract import FRAME_RATE, Blocks, Conditioning, Engine, SlotHandle
+from segue_service.observe.log import logger
+from segue_service.observe.metrics import FRAME_SECONDS, Metrics
+from segue_service.session.pacing import Pacer
+
+T = TypeVar("T")
+_TICK: Final = 1.0 / FRAME_RATE
+_log = logger("device")
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one hand-over brings: blocks, and the slots whose playhead overtook their head (an underrun)."""
+
+    blocks: Blocks | None
+    overtaken: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Device:
+    """What a command gets to work with. Only ever used on the device thread."""
+
+    engine: Engine
+    pacer: Pacer
+    handles: NDArray[np.object_]
+    now: Callable[[], float]
+    deliver: Callable[[Blocks | None], None]
+
+    def flush(self) -> None:
+        """Hand over what is under way."""
+        self.deliver(self.engine.flush())
+
+    def bind(self, handle: SlotHandle, head: int, target: int, playhead: float, *, active: bool) -> None:
+        """Enter a slot into the books; `head` is the timeline sample at which its next frame begins."""
+        self.handles[handle.index] = handle
+        self.pacer.bind(handle.index, head, target, playhead, self.now(), active=active)
+
+    def release(self, handle: SlotHandle) -> None:
+        """Free a slot. A stale handle does nothing."""
+        if self.handles[handle.index] == handle:
+            self.handles[handle.index] = None
+            self.pacer.release(handle.index)
+        self.engine.release(handle)
+
+    def owns(self, handle: SlotHandle) -> bool:
+        """Whether the handle's slot is still its own."""
+        return bool(self.handles[handle.index] == handle)
+
+
+def exit_process(error: BaseException) -> None:
+    """What happens if the device thread dies: say why and go. A service without an engine is no service."""
+    _log.error("the device thread died; the process exits", error=repr(error), exc_info=error)
+    os._exit(70)
+
+
+class DeviceThread:
+    """Owns `engine` from `start` to `stop`. `submit` and `post` may be called from the event loop only."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        on_report: Callable[[StepReport], None],
+        metrics: Metrics,
+        *,
+        on_death: Callable[[BaseException], None] = exit_process,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.pacer = Pacer(engine.info.slots)
+        self._engine = engine
+        self._on_report = on_report
+        self._metrics = metrics
+        self._on_death = on_death
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._commands: deque[Callable[[Device], None]] = deque()
+        self._wake = threading.Condition()
+        self._stopping = False
+        self._next_tick = 0.0
+        handles = np.empty(engine.info.slots, object)
+        self._device = Device(engine, self.pacer, handles, clock, self._deliver)
+        self._thread = threading.Thread(target=self._run, name="segue-device", daemon=True)
+
+    async def start(self) -> None:
+        """Warm up and run one step; raises what the engine raises."""
+        self._thread.start()
+        await self.submit(self._warm)
+
+    def post(self, command: Callable[[Device], object]) -> None:
+        """Run a command on the device thread before its next step; nobody waits for it."""
+        with self._wake:
+            self._commands.append(lambda device: _logged(command, device))
+            self._wake.notify()
+
+    def submit(self, command: Callable[[Device], T], then: Callable[[T], None] | None = None) -> asyncio.Future[T]:
+        """Run a command and give its result. `then(result)` runs on the event loop before any later hand-over."""
+        future: asyncio.Future[T] = self._loop.create_future()
+
+        def settle(result: T | None, error: Exception | None) -> None:
+            if error is not None:
+                if not future.cancelled():
+                    future.set_exception(error)
+                return
+            if then is not None:
+                then(result)  # type: ignore[arg-type]
+            if not future.cancelled():
+                future.set_result(result)  # type: ignore[arg-type]
+
+        def run(device: Device) -> None:
+            try:
+                result = command(device)
+            except Exception as error:
+                self._call(settle, None, error)
+            else:
+                self._call(settle, result, None)
+
+        with self._wake:
+            if self._stopping:
+                raise RuntimeError("the device thread has stopped")
+            self._commands.append(run)
+            self._wake.notify()
+        return future
+
+    async def stop(self) -> None:
+        """Finish the commands that wait, close the engine and end the thread. Idempotent."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join)
+
+    def _call(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run something on the event loop; nothing if that is closed already."""
+        try:
+            self._loop.call_soon_threadsafe(function, *arguments)
+        except RuntimeError:
+            if not self._stopping:
+                raise
+
+    def _warm(self, device: Device) -> None:
+        engine = device.engine
+        engine.warm_up()
+        slot = engine.insert(0, Conditioning())
+        engine.step([slot])
+        engine.flush()
+        engine.release(slot)
+        gc.collect()
+        gc.freeze()
+
+    def _run(self) -> None:
+        try:
+            while True:
+                with self._wake:
+                    commands = list(self._commands)
+                    self._commands.clear()
+                    stopping = self._stopping
+                for command in commands:
+                    command(self._device)
+                if stopping:
+                    break
+                self._metrics.queue_depth.set(len(self._commands))
+                self._sleep(self._turn())
+            self._engine.close()
+        except BaseException as error:
+            self._on_death(error)
+
+    def _turn(self) -> float | None:
+        """Step what is due, if it is time; gives the seconds for which there is nothing to do (None: for ever)."""
+        pacer, now = self.pacer, self._clock()
+        due = pacer.due(now)
+        if due.size and (now >= self._next_tick or pacer.urgent(due, now)):
+            if now >= self._next_tick:
+                self._next_tick = max(self._next_tick + _TICK, now + _TICK / 2)
+            self._step(due, now)
+            now = self._clock()
+            due = pacer.due(now)
+            if due.size and (now >= self._next_tick or pacer.urgent(due, now)):
+                return 0.0
+            self._device.flush()
+            now = self._clock()
+        wait = pacer.wait(now)
+        return None if wait is None else max(wait, self._next_tick - now)
+
+    def _step(self, due: NDArray[np.int64], now: float) -> None:
+        metrics = self._metrics
+        overtaken = self.pacer.overtaken(now)
+        metrics.lead_seconds.observe(self.pacer.leads(due, now))
+        blocks = self._engine.step(self._device.handles[due].tolist())
+        self.pacer.advance(due)
+        spent = self._clock() - now
+        metrics.step_seconds.observe(spent)
+        metrics.step_rows.observe(due.size)
+        if spent > FRAME_SECONDS:
+            metrics.late_steps.inc()
+        self._deliver(blocks, overtaken)
+
+    def _deliver(self, blocks: Blocks | None, overtaken: NDArray[np.int64] | None = None) -> None:
+        if blocks is not None or (overtaken is not None and overtaken.size):
+            nobody = np.zeros(0, np.int64)
+            self._call(self._on_report, StepReport(blocks, nobody if overtaken is None else overtaken))
+
+    def _sleep(self, seconds: float | None) -> None:
+        if seconds is not None and seconds <= 0.0:
+            return
+        with self._wake:
+            if not self._commands and not self._stopping:
+                self._wake.wait(seconds)
+
+
+def _logged(command: Callable[[Device], object], device: Device) -> None:
+    try:
+        command(device)
+    except Exception as error:
+        _log.error("a command to the device failed", error=repr(error), exc_info=error)

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hosts a session's state machine on the engine's frame axis, a few frames ahead of the head.
+
+The machine is pure, so its future can be thrown away: the director remembers recent states, goes back to the one before
+a frame, and plans anew from there. `place` computes and changes nothing; `commit` makes a placement the truth. That way
+a control can be tried for a frame and tried again if the engine has passed that frame meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from segue_service.soundtrack import (
+    ControlError,
+    Effect,
+    Input,
+    InputResult,
+    Machine,
+    MachineState,
+    MusicClock,
+    StylePoint,
+)
+
+LOOKAHEAD: Final = 4
+"""Frames that the machine runs ahead of the head, so that what it decides is there before it is due."""
+HORIZON: Final = 64
+_FAR: Final = 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """The machine after something that may have changed it, and what changed. `request` names the control, or ""."""
+
+    frame: int
+    state: MachineState
+    effects: tuple[tuple[Effect, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """A future, planned from `frame` on, of which nothing is true until it is committed.
+
+    outcomes[i]: the results of batch i, or the error for which nothing of it was applied. points cover
+    [frame, limit); the engine must not pass `limit` before the next placement.
+    """
+
+    frame: int
+    entries: tuple[Entry, ...]
+    outcomes: tuple[tuple[InputResult, ...] | ControlError, ...]
+    points: tuple[StylePoint, ...]
+    limit: int
+    request: str
+
+
+class Director:
+    """One session's machine. Event loop only."""
+
+    def __init__(self, machine: Machine, state: MachineState, frame: int = 0) -> None:
+        self.machine = machine
+        self._entries: list[Entry] = [Entry(frame, state)]
+        self._request = ""
+        self._horizon = HORIZON
+
+    @property
+    def state(self) -> MachineState:
+        """The newest state, which may be some frames ahead of the head."""
+        return self._entries[-1].state
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return tuple(self._entries)
+
+    def state_at(self, frame: int) -> MachineState:
+        """The machine as it is at a frame not before the last commit."""
+        return self._before(frame).state
+
+    def place(self, frame: int, clock: MusicClock, batches: Sequence[tuple[str, Sequence[Input]]] = ()) -> Placement:
+        """What follows if these batches, (request_id, inputs), are applied at `frame`, whose clock is `clock`."""
+        machine, base = self.machine, self._before(frame)
+        state, request = base.state, self._request
+        entries: list[Entry] = []
+
+        def record(at: int, after: MachineState, effects: tuple[Effect, ...], cause: str) -> MachineState:
+            if after is not state or effects:
+                entries.append(Entry(at, after, tuple((effect, cause) for effect in effects)))
+            return after
+
+        step = machine.advance(state, clock)
+        state = record(frame, step.state, step.effects, request)
+        outcomes: list[tuple[InputResult, ...] | ControlError] = []
+        for name, inputs in batches:
+            try:
+                step = machine.apply(state, list(inputs), clock)
+            except ControlError as error:
+                outcomes.append(error)
+                continue
+            state = record(frame, step.state, step.effects, name)
+            outcomes.append(step.results)
+            if any(result.begins_at is not None and result.begins_at > frame for result in step.results):
+                request = name
+        wake = machine.next_wake(state)
+        while wake is not None and wake <= frame + LOOKAHEAD:
+            step = machine.advance(state, clock.at(wake))
+            state = record(wake, step.state, step.effects, request)
+            following = machine.next_wake(state)
+            if following is not None and following <= wake:
+                raise RuntimeError(f"the state machine wants to wake at {following} after it woke at {wake}")
+            wake = following
+        points, limit = self._plan(frame, base.state, entries, wake, fresh=bool(batches))
+        return Placement(frame, tuple(entries), tuple(outcomes), points, limit, request)
+
+    def commit(self, placement: Placement) -> tuple[Entry, ...]:
+        """Make a placement the truth; gives the entries that it replaces (whose effects will not happen)."""
+        kept = [entry for entry in self._entries if entry.frame <= placement.frame][-1:]
+        dropped = tuple(entry for entry in self._entries if entry.frame > placement.frame)
+        self._entries = [*kept, *placement.entries]
+        self._request = placement.request
+        constant = len(placement.points) == 1 and not any(entry.effects for entry in placement.entries)
+        self._horizon = min(self._horizon * 2, _FAR) if constant else HORIZON
+        return dropped
+
+    def _before(self, frame: int) -> Entry:
+        return next((entry for entry in reversed(self._entries) if entry.frame <= frame), self._entries[0])
+
+    def _plan(
+        self, frame: int, state: MachineState, entries: Sequence[Entry], wake: int | None, *, fresh: bool
+    ) -> tuple[tuple[StylePoint, ...], int]:
+        limit = frame + (HORIZON if fresh else self._horizon)
+        if wake is not None:
+            limit = min(limit, wake)
+        stretches: list[tuple[int, MachineState]] = [(frame, state)]
+        for entry in entries:
+            if entry.frame == stretches[-1][0]:
+                stretches[-1] = (entry.frame, entry.state)
+            else:
+                stretches.append((entry.frame, entry.state))
+        points: list[StylePoint] = []
+        for place, (first, owner) in enumerate(stretches):
+            last = stretches[place + 1][0] - 1 if place + 1 < len(stretches) else max(limit - 1, first)
+            points += self.machine.plan(owner, first, last).points
+        return tuple(points), limit

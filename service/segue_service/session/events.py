@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens in the music, as stream messages in timeline order: told ahead, and untold if it will not happen."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from segue.v1 import stream_pb2
+from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
+from segue_service.session.timeline import Axis
+from segue_service.soundtrack import (
+    Effect,
+    ParameterChanged,
+    StateChanged,
+    StingerFinished,
+    StingerStarted,
+    TransitionCancelled,
+    TransitionFinished,
+    TransitionStarted,
+)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Told:
+    """A serialised event at its sample. frame is the machine's entry that it belongs to, -1 for what stays true."""
+
+    sample: int
+    order: int
+    frame: int = field(compare=False)
+    message: bytes = field(compare=False)
+    is_clock: bool = field(compare=False, default=False)
+
+
+class EventLog:
+    """Events of one session, past (as long as audio is kept) and foreseen. Event loop only."""
+
+    def __init__(self) -> None:
+        self._events: list[Told] = []
+        self._order = 0
+
+    def add(self, event: stream_pb2.Event, frame: int = -1, *, is_clock: bool = False) -> None:
+        """Tell an event at event.sample; with a frame it may be taken back by `retract`."""
+        self._order += 1
+        message = StreamAudioResponse(event=event).SerializeToString()
+        bisect.insort(self._events, Told(event.sample, self._order, frame, message, is_clock))
+
+    def retract(self, frame: int) -> None:
+        """Take back what the machine foresaw after this frame."""
+        self._events = [event for event in self._events if event.frame <= frame]
+
+    def between(self, begin: int, end: int, *, clock: bool) -> Iterable[bytes]:
+        """Messages of the events with begin <= sample < end, in order."""
+        first = bisect.bisect_left(self._events, begin, key=lambda event: event.sample)
+        for event in self._events[first:]:
+            if event.sample >= end:
+                break
+            if clock or not event.is_clock:
+                yield event.message
+
+    def forget(self, before: int) -> None:
+        """Drop what lies before this sample."""
+        del self._events[: bisect.bisect_left(self._events, before, key=lambda event: event.sample)]
+
+
+def wire_event(effect: Effect, request_id: str, take: int, axis: Axis) -> stream_pb2.Event:
+    """An effect of the state machine as it goes over the wire."""
+    sample = axis.audible(effect.frame)
+    event = stream_pb2.Event(sample=sample, take=take, request_id=request_id)
+    match effect:
+        case StateChanged():
+            event.state_changed.CopyFrom(stream_pb2.StateChanged(from_state=effect.previous, to_state=effect.state))
+        case TransitionStarted():
+            event.transition_started.CopyFrom(
+                stream_pb2.TransitionStarted(
+                    from_state=effect.source,
+                    to_state=effect.target,
+                    length_samples=axis.audible(effect.ends_at) - sample,
+                    via=effect.via or "",
+                )
+            )
+        case TransitionFinished():
+            event.transition_finished.CopyFrom(
+                stream_pb2.TransitionFinished(
+                    from_state=effect.source, to_state=effect.target, interrupted=effect.interrupted
+                )
+            )
+        case TransitionCancelled():
+            event.transition_cancelled.CopyFrom(
+                stream_pb2.TransitionCancelled(to_state=effect.target, reason=str(effect.reason))
+            )
+        case StingerStarted():
+            event.stinger_started.CopyFrom(
+                stream_pb2.StingerStarted(
+                    name=effect.name,
+                    length_samples=0 if effect.ends_at is None else axis.audible(effect.ends_at) - sample,
+                    clip=effect.clip or "",
+                    gain_db=effect.gain_db,
+                )
+            )
+        case StingerFinished():
+            event.stinger_finished.CopyFrom(stream_pb2.StingerFinished(name=effect.name))
+        case ParameterChanged():
+            event.parameter_changed.CopyFrom(
+                stream_pb2.ParameterChanged(
+                    name=effect.name, value=effect.target, arrives_at_sample=axis.audible(effect.arrives_at)
+                )
+            )
+    return event

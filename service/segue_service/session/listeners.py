@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A listener's stream: pulled from the session's timeline as fast as its client reads, and cut off if that is too slow.
+
+The queue of a listener is the timeline itself: what it has not read yet is its distance to the head, which is bounded.
+A slow listener costs the others nothing, since nobody ever waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from segue.v1 import audio_pb2, stream_pb2
+from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
+from segue_service.observe.metrics import Metrics
+from segue_service.session.encoding import ENCODERS, name_of
+from segue_service.session.events import EventLog
+from segue_service.session.timeline import History
+
+Goodbye = stream_pb2.Goodbye
+_KEPT_CHUNKS: Final = 16
+
+
+class ChunkCache:
+    """Audio messages of one session, encoded once per stretch and encoding. Event loop only."""
+
+    def __init__(self, history: History, place: int, metrics: Metrics) -> None:
+        self._history, self._place, self._metrics = history, place, metrics
+        self._kept: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
+        self.encoded = 0
+
+    def message(self, encoding: audio_pb2.AudioEncoding.ValueType, begin: int, end: int, take: int) -> bytes:
+        """The serialised message that holds samples [begin, end)."""
+        key = (encoding, begin, end)
+        found = self._kept.get(key)
+        if found is None:
+            payload = ENCODERS[encoding](self._history.pcm(self._place, begin, end))
+            chunk = audio_pb2.AudioChunk(take=take, first_sample=begin, sample_count=end - begin, payload=payload)
+            found = StreamAudioResponse(audio=chunk).SerializeToString()
+            self.encoded += 1
+            self._kept[key] = found
+            if len(self._kept) > _KEPT_CHUNKS:
+                self._kept.popitem(last=False)
+        return found
+
+    def clear(self) -> None:
+        """The timeline has been replaced."""
+        self._kept.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a listener asked for, checked: begin is its first sample, chunk_frames the length of its later chunks."""
+
+    encoding: audio_pb2.AudioEncoding.ValueType
+    begin: int
+    chunk_frames: int
+    clock: bool = True
+
+
+class Listener:
+    """One stream of one session; `messages` belongs to its handler, the rest to the session. Event loop only."""
+
+    def __init__(
+        self,
+        name: str,
+        wish: Wish,
+        history: History,
+        place: int,
+        chunks: ChunkCache,
+        events: EventLog,
+        metrics: Metrics,
+        *,
+        lag_samples: int,
+        single_frames: int,
+        on_arm: Callable[[int], None],
+    ) -> None:
+        self.name = name
+        self.wish = wish
+        self.position = wish.begin
+        """First sample that has not been handed to the transport."""
+        self.playhead: int | None = None
+        """As reported by the client."""
+        self.ending: Goodbye | None = None
+        self.on_end: Callable[[], object] | None = None
+        """Called when the stream is to end, to see that it does even if its client reads nothing."""
+        self._history, self._place, self._chunks, self._events = history, place, chunks, events
+        self._metrics = metrics
+        self._singles = single_frames
+        self._lag = lag_samples
+        lag_now = max(0, history.head_sample(place) - wish.begin)
+        self._allowed = max(lag_samples, lag_now + lag_samples)
+        self._final: int | None = None
+        self._waiting = False
+        self._ready = asyncio.Event()
+        self._on_arm = on_arm
+        self.on_first: Callable[[Listener], None] | None = None
+        """Called when the first chunk is handed to the transport."""
+        self._extra: list[bytes] = []
+        self._label = name_of(wish.encoding)
+
+    @property
+    def need(self) -> int:
+        """Head at which the session must look at this listener again: its next chunk is there, or it is too slow."""
+        return self._chunk_end() if self._waiting else self.position + self._allowed + 1
+
+    def tell(self, message: StreamAudioResponse) -> None:
+        """Send a message before the next chunk."""
+        self._extra.append(message.SerializeToString())
+        self._ready.set()
+
+    def look(self, head: int) -> bool:
+        """The head has moved; gives False if the listener is so far behind that it has to be cut off."""
+        lag = head - self.position
+        if self._waiting and head >= self._chunk_end():
+            self._waiting = False
+            self._ready.set()
+        if lag <= self._lag:
+            self._allowed = self._lag
+        return lag <= self._allowed
+
+    def end(self, goodbye: Goodbye, final_sample: int | None = None) -> None:
+        """End the stream: at once, or after the samples before `final_sample`. The first call wins."""
+        if self.ending is None:
+            self.ending = goodbye
+            self._final = final_sample
+            self._ready.set()
+            if self.on_end is not None:
+                self.on_end()
+
+    async def messages(self) -> AsyncIterator[bytes]:
+        """The stream after SessionReady: events before the chunk that holds them, chunks, Goodbye last."""
+        while True:
+            for extra in self._extra:
+                yield extra
+            self._extra.clear()
+            begin, end = self.position, self._available()
+            if end > begin:
+                for event in self._events.between(begin, end, clock=self.wish.clock):
+                    yield event
+                message = self._chunks.message(self.wish.encoding, begin, end, take=0)
+                if begin == self.wish.begin and self.on_first is not None:
+                    self.on_first(self)
+                yield message
+                self._singles = max(0, self._singles - 1)
+                self.position = end
+                self._metrics.chunks.inc()
+                self._metrics.audio_bytes.labels(self._label).inc(len(message))
+                continue
+            if self.ending is not None:
+                self.ending.next_sample = self.position
+                yield StreamAudioResponse(goodbye=self.ending).SerializeToString()
+                return
+            self._ready.clear()
+            self._waiting = True
+            self._on_arm(self._chunk_end())
+            await self._ready.wait()
+            self._waiting = False
+
+    def _available(self) -> int:
+        """End of the next chunk if it can be sent now, else the position."""
+        if self.ending is not None and self._final is None:
+            return self.position
+        head = self._history.head_sample(self._place)
+        if self._history.first_sample(self._place) > self.position:
+            return self.position
+        end = self._chunk_end()
+        if self._final is not None:
+            end = min(end, self._final)
+            return end if end <= head else self.position
+        return end if end <= head else self.position
+
+    def _chunk_end(self) -> int:
+        """Where the next chunk ends: single frames first, then at multiples of the chunk's length, to be shared."""
+        axis, length = self._history.axis, self.wish.chunk_frames
+        frame = axis.frame(self.position)
+        following = frame + 1 if self._singles > 0 else (frame // length + 1) * length
+        return axis.audible(following)

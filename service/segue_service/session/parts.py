@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all sessions of a server share."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from segue_engine.contract import Engine
+from segue_service.config import Settings
+from segue_service.observe.metrics import Metrics
+from segue_service.session.device_thread import DeviceThread
+from segue_service.session.hub import Hub
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The engine and what stands around it."""
+
+    engine: Engine
+    hub: Hub
+    device: DeviceThread
+    executor: Executor
+    settings: Settings
+    metrics: Metrics

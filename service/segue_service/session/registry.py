@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every session of a server: admission, tokens, grace periods, draining. Event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+
+from segue.v1 import stream_pb2
+from segue_service.errors import draining, not_ready, server_full, token_missing, token_wrong, unknown_session
+from segue_service.observe.log import logger
+from segue_service.session.library import Record
+from segue_service.session.parts import Parts
+from segue_service.session.session import PAUSED, PLAYING, Session
+
+Goodbye = stream_pb2.Goodbye
+_SWEEP_SECONDS = 0.25
+_log = logger("sessions")
+
+
+class Registry:
+    """Sessions by id. A session's token is an unguessable capability, kept only as its SHA-256."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.ready = False
+        self.draining = False
+        self.changed = asyncio.Condition()
+        """Notified when a session comes or goes."""
+        self._sessions: dict[str, Session] = {}
+        self._digests: dict[str, bytes] = {}
+        self._claims = 0
+        self._sweeper: asyncio.Task[None] | None = None
+        self.slots = min(parts.engine.info.slots, parts.settings.max_sessions or parts.engine.info.slots)
+        parts.metrics.slots.set(self.slots)
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(sorted(self._sessions.values(), key=lambda session: session.session_id))
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    @property
+    def free(self) -> int:
+        """Sessions that fit now."""
+        return max(0, self.slots - len(self._sessions) - self._claims)
+
+    def start(self) -> None:
+        """Admit sessions, and sweep out those that nobody wants any more."""
+        self.ready = True
+        self.parts.metrics.ready.set(1)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
+
+    def admit(self) -> None:
+        """Raises Refused unless one more session fits."""
+        retry_ms = self.parts.settings.retry_after_ms
+        if self.draining:
+            raise draining(retry_ms)
+        if not self.ready:
+            raise not_ready(retry_ms)
+        if self.free < 1:
+            raise server_full(self.slots, retry_ms)
+
+    async def create(
+        self,
+        record: Record,
+        *,
+        seed: int | None,
+        state: str | None,
+        parameters: Mapping[str, float],
+        lead_ms: int,
+        paused: bool,
+        labels: Mapping[str, str],
+    ) -> tuple[Session, str]:
+        """A new session and its token. Raises Refused, ControlError; nothing is claimed then."""
+        self.admit()
+        self._claims += 1
+        try:
+            session = Session(
+                f"s-{secrets.token_hex(8)}",
+                record,
+                secrets.randbits(63) if seed is None else seed,
+                self.parts,
+                state=state,
+                parameters=parameters,
+                lead_ms=lead_ms,
+                labels=labels,
+            )
+            try:
+                await session.open(paused=paused)
+            except BaseException:
+                session.close(Goodbye(reason=Goodbye.REASON_FAULT))
+                raise
+        finally:
+            self._claims -= 1
+        token = secrets.token_urlsafe(32)
+        self._sessions[session.session_id] = session
+        self._digests[session.session_id] = _digest(token)
+        self.parts.metrics.created.inc()
+        self._count()
+        _log.info("session created", session=session.session_id, soundtrack=record.name, seed=session.seed)
+        await self._notify()
+        return session, token
+
+    def get(self, session_id: str, token: str | None) -> Session:
+        """The session that the token opens. Raises Refused."""
+        if not token:
+            raise token_missing("the session's token")
+        session = self._sessions.get(session_id)
+        if session is None:
+            raise unknown_session(session_id)
+        if not hmac.compare_digest(self._digests[session_id], _digest(token)):
+            raise token_wrong("this session")
+        return session
+
+    def alive(self, session_id: str) -> bool:
+        """Whether there is such a session."""
+        return session_id in self._sessions
+
+    async def close(self, session: Session, goodbye: stream_pb2.Goodbye) -> None:
+        """Free a session. Idempotent."""
+        if self._sessions.pop(session.session_id, None) is None:
+            return
+        self._digests.pop(session.session_id, None)
+        session.close(goodbye)
+        reason = Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_").lower()
+        self.parts.metrics.closed.labels(reason).inc()
+        self._count()
+        _log.info("session closed", session=session.session_id, reason=reason, underruns=session.underruns)
+        await self._notify()
+
+    async def drain(self, message: str) -> int:
+        """Stop admitting and tell every listener Goodbye; gives the number of sessions."""
+        self.draining = True
+        self.parts.metrics.ready.set(0)
+        retry_ms = self.parts.settings.retry_after_ms
+        for session in self._sessions.values():
+            session.bid(Goodbye(reason=Goodbye.REASON_DRAINING, message=message, retry_after_ms=retry_ms))
+        await self._notify()
+        return len(self._sessions)
+
+    async def close_all(self, message: str) -> None:
+        """Close every session, and stop sweeping."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+            self._sweeper = None
+        for session in list(self):
+            await self.close(session, Goodbye(reason=Goodbye.REASON_DRAINING, message=message, retry_after_ms=1000))
+
+    def _expired(self, session: Session, now: float) -> bool:
+        settings, idle_ms = self.parts.settings, (now - session.touched) * 1000
+        if session.listeners == 0:
+            paused = session.status == PAUSED
+            return idle_ms > (settings.pause_ms if paused else settings.grace_ms)
+        return session.status != PLAYING and idle_ms > settings.pause_ms
+
+    async def sweep_once(self, now: float) -> None:
+        """Close what nobody wants any more at this time (time.monotonic)."""
+        for session in [session for session in self if self._expired(session, now)]:
+            message = "nobody listened or steered for too long"
+            await self.close(session, Goodbye(reason=Goodbye.REASON_IDLE, message=message, retry_after_ms=-1))
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_SECONDS)
+            await self.sweep_once(time.monotonic())
+
+    async def _notify(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    def _count(self) -> None:
+        self.parts.metrics.sessions.set(len(self._sessions))
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a session has done to its slot: claim, switch, end, renew. Every function here runs on the device thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue_engine.contract import FRAME_SAMPLES, Conditioning, Sampling
+from segue_service.session.device_thread import Device
+from segue_service.session.steering import Bound
+from segue_service.session.timeline import Axis
+
+Entries = Sequence[tuple[int, Conditioning]]
+
+
+def claim(
+    device: Device,
+    seed: int,
+    entries: Entries,
+    sampling: Sampling,
+    axis: Axis,
+    *,
+    target: int,
+    limit: int,
+    active: bool,
+) -> Bound:
+    """A slot whose first frame is frame 0 of the timeline; it may run up to frame `limit`. Raises EngineFullError."""
+    handle = device.engine.insert(seed, entries[0][1], sampling)
+    if len(entries) > 1:
+        device.engine.steer(handle, entries[1:])
+    device.bind(handle, axis.sample(0), target, 0.0, active=active)
+    device.pacer.limit[handle.index] = axis.sample(limit)
+    return Bound(handle)
+
+
+def switch(device: Device, bound: Bound, *, active: bool, playing: bool) -> int:
+    """Generate or not, from the head on; gives the head frame. What is under way is handed over first."""
+    device.flush()
+    device.pacer.play(bound.handle.index, device.now(), playing=playing)
+    device.pacer.active[bound.handle.index] = active
+    return device.engine.head(bound.handle) + bound.offset
+
+
+def end(device: Device, bound: Bound) -> int:
+    """Free the slot once all of it has been handed over; gives the head frame."""
+    device.flush()
+    head = device.engine.head(bound.handle) + bound.offset
+    device.release(bound.handle)
+    return head
+
+
+def play(device: Device, bound: Bound, *, playing: bool, begin: int | None) -> None:
+    """Let the playhead move or hold it; `begin` takes it back to that sample if it is beyond."""
+    if not device.owns(bound.handle):
+        return
+    slot, now = bound.handle.index, device.now()
+    if begin is not None and begin < device.pacer.playhead(slot, now):
+        device.pacer.place(slot, begin, now)
+    device.pacer.play(slot, now, playing=playing)
+
+
+def believe(device: Device, bound: Bound, playhead: int) -> None:
+    """The playhead is here now."""
+    if device.owns(bound.handle):
+        device.pacer.place(bound.handle.index, playhead, device.now())
+
+
+def renew(
+    device: Device, old: Bound, seed: int, sampling: Sampling, frame: int, entries: Entries, limit: int, axis: Axis
+) -> tuple[Bound, NDArray[np.int16]]:
+    """A fresh slot in the place of an old one from a frame on; gives also what the old one would have played there.
+
+    A codec's delay means that the fresh slot's first frames are never heard: they lie before `frame` on the timeline.
+    """
+    engine, pacer, slot = device.engine, device.pacer, old.handle.index
+    while engine.head(old.handle) + old.offset < frame:
+        device.deliver(engine.step([old.handle]))
+    device.flush()
+    engine.step([old.handle])
+    tail = engine.flush()
+    if tail is None:
+        raise RuntimeError("the engine made no frame for a slot that was due")
+    now = device.now()
+    target, playhead = int(pacer.target[slot]), pacer.playhead(slot, now)
+    playing, active = pacer.is_playing(slot), bool(pacer.active[slot])
+    device.release(old.handle)
+    handle = engine.insert(seed, entries[0][1], sampling)
+    offset = frame - engine.info.codec_delay_frames
+    if len(entries) > 1:
+        engine.steer(handle, [(at - offset, conditioning) for at, conditioning in entries[1:]])
+    device.bind(handle, axis.sample(offset), target, playhead, active=active)
+    pacer.play(handle.index, now, playing=playing)
+    pacer.limit[handle.index] = axis.sample(limit)
+    return Bound(handle, offset), tail.pcm[0, :FRAME_SAMPLES].copy()

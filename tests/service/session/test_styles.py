@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from segue_engine.batch.fake_styles import HashStyleEncoder
+from segue_engine.contract import PromptError
+from segue_service.session.styles import Override, StyleTable, slerp
+from segue_service.soundtrack import Machine, SetState, StylePoint, parse_soundtrack
+from segue_service.soundtrack.clock import MusicClock
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def table(soundtrack_text: str) -> StyleTable:
+    return StyleTable(parse_soundtrack(soundtrack_text), HashStyleEncoder())
+
+
+def plan(text: str, state: str, last: int) -> tuple[StylePoint, ...]:
+    machine = Machine(parse_soundtrack(text))
+    begun = machine.apply(machine.start(frame=0), [SetState(state, "immediate")], MusicClock(frame=0)).state
+    return machine.plan(begun, 0, last).points
+
+
+async def test_a_fade_becomes_codes_once(table: StyleTable, soundtrack_text: str, executor: ThreadPoolExecutor) -> None:
+    points = plan(soundtrack_text, "combat", 40)
+    entries = await table.conditionings(points, None, executor)
+    misses = table.misses
+    assert len(entries) > 2
+    assert all(len(conditioning.style_codes) == 12 for _, conditioning in entries)
+    assert [frame for frame, _ in entries] == sorted({frame for frame, _ in entries})
+    assert entries == await table.conditionings(points, None, executor)
+    assert table.misses == misses
+    assert entries[-1][1].drums == 1, "combat asks for drums"
+
+
+async def test_the_cache_is_bounded(soundtrack_text: str, executor: ThreadPoolExecutor) -> None:
+    small = StyleTable(parse_soundtrack(soundtrack_text), HashStyleEncoder(), cache=2)
+    points = plan(soundtrack_text, "combat", 40)
+    assert await small.conditionings(points, None, executor) == await small.conditionings(points, None, executor)
+
+
+async def test_an_override_fades_in_and_ends(
+    table: StyleTable, soundtrack_text: str, executor: ThreadPoolExecutor
+) -> None:
+    points = plan(soundtrack_text, "explore", 10)[:1]
+    embedding = table.embeddings[4]
+    own = (await table.conditionings(points, None, executor))[0][1].style_codes
+    entries = await table.conditionings(points, Override(embedding, 0, 10, guidance=3.0, until=30), executor)
+    assert [frame for frame, _ in entries] == [0, 5, 10, 30]
+    assert entries[0][1].style_codes == own == entries[-1][1].style_codes
+    assert entries[2][1].style_codes == tuple(HashStyleEncoder().quantise(embedding[None])[0].tolist())
+    assert [conditioning.guidance.style for _, conditioning in entries[1:3]] == [3.0, 3.0]
+
+
+def test_prompts_that_cannot_be_read_are_noted_or_refused(soundtrack_text: str) -> None:
+    soundtrack = parse_soundtrack(soundtrack_text)
+    assert "war-drums" in StyleTable(soundtrack, HashStyleEncoder()).notes["combat"]
+    read = StyleTable(soundtrack, HashStyleEncoder(), lambda path: np.ones(480, np.float32))
+    assert read.notes == {}
+    only = soundtrack_text.replace("- { text: combat, weight: 1.0 }", "")
+    with pytest.raises(PromptError, match=r"styles\.combat"):
+        StyleTable(parse_soundtrack(only), HashStyleEncoder())
+
+
+def test_slerp_keeps_to_the_sphere() -> None:
+    rng = np.random.default_rng(1)
+    a, b = (v / np.linalg.norm(v) for v in rng.standard_normal((2, 768)).astype(np.float32))
+    np.testing.assert_allclose(slerp(a, b, 0.0), a, atol=1e-6)
+    np.testing.assert_allclose(slerp(a, b, 1.0), b, atol=1e-6)
+    assert np.linalg.norm(slerp(a, b, 0.5)) == pytest.approx(1.0, abs=1e-5)
+    np.testing.assert_allclose(slerp(a, a, 0.3), a, atol=1e-6)
