@@ -7,8 +7,9 @@ another row.
 
 Two kinds of state, because they rewind in two ways:
 
-* **rings** hold what the model remembers, each entry addressed by `frame mod length`. The engine owns the frame counter
-  and passes it in, so going back is counting down; a ring longer than its window by `rewind` frames still holds the past.
+* **rings** hold what the model remembers, each entry addressed by `frame mod length`. The engine owns the frame
+  counter and passes it in, so going back is counting down; a ring that is longer than its window by `rewind` frames
+  still holds the past.
 * **carried** state (codec, mastering) can't be counted back: the engine keeps copies every few frames and re-runs.
 """
 
@@ -24,7 +25,7 @@ PyTree = Any
 
 
 class StepRows(NamedTuple):
-    """One frame's inputs, row axis B first. Rows that are not due hold anything in range and must come out untouched."""
+    """One frame's inputs, row axis B first. Rows not due hold anything in range and must come out untouched."""
 
     due: jax.Array
     """bool[B]. State of a row with False is bit-identical after the step."""

@@ -3,7 +3,7 @@
 
 Levels 0-5 are *plan* codes (clock, key, chord, two palettes, mix) and are written on every frame; levels 6-11 are
 *event* codes (drums and five voices). Each code is a mixed-radix number of small named fields, so that code, embedding
-and synthesiser all read the same table. Nothing here needs history: a decoder that joins in mid-stream is right at once.
+and synthesiser all read the same table. Nothing here needs history: a decoder that joins late is right at once.
 
 numpy only; arrays that are indexed on the device are plain int32 tables.
 """
@@ -71,7 +71,7 @@ FIRST_ONSET: Final = 2
 
 @dataclass(frozen=True)
 class Field:
-    """One mixed-radix digit of a code: `size` values, described by `vocabulary`, a key of the shared embedding tables."""
+    """One mixed-radix digit of a code: `size` values of `vocabulary`, a key of the shared embedding tables."""
 
     name: str
     size: int
@@ -135,25 +135,41 @@ CODEBOOKS: Final[tuple[Codebook, ...]] = (
     Codebook(
         PALETTE_LOW,
         "palette_low",
-        (Field("bass", 8, "bass_patch"), Field("kit", 4, "kit"), Field("bed", 8, "bed"), Field("counter", 4, "counter_patch")),
+        (
+            Field("bass", 8, "bass_patch"),
+            Field("kit", 4, "kit"),
+            Field("bed", 8, "bed"),
+            Field("counter", 4, "counter_patch"),
+        ),
     ),
     Codebook(
-        PALETTE_HIGH, "palette_high", (Field("pad", 8, "pad_patch"), Field("arp", 8, "arp_patch"), Field("lead", 8, "lead_patch"))
+        PALETTE_HIGH,
+        "palette_high",
+        (Field("pad", 8, "pad_patch"), Field("arp", 8, "arp_patch"), Field("lead", 8, "lead_patch")),
     ),
     Codebook(
         MIX,
         "mix",
-        (Field("intensity", 8, "intensity"), Field("reverb", 4, "reverb"), Field("brightness", 4, "brightness"),
-         Field("drums", 2, "drums_on")),
-    ),  # fmt: skip
+        (
+            Field("intensity", 8, "intensity"),
+            Field("reverb", 4, "reverb"),
+            Field("brightness", 4, "brightness"),
+            Field("drums", 2, "drums_on"),
+        ),
+    ),
     Codebook(DRUMS, "drums", (Field("hits", 256, "hits"), Field("accent", 2, "accent"))),
     Codebook(BASS, "bass", (Field("pitch", 36, "bass_pitch"), Field("velocity", 2, "velocity2")), voice=True),
     Codebook(PAD, "pad", (Field("voicing", 8, "voicing"), Field("velocity", 2, "velocity2")), voice=True),
     Codebook(ARP, "arp", (Field("pitch", 48, "pitch"), Field("velocity", 2, "velocity2")), voice=True),
     Codebook(LEAD, "lead", (Field("pitch", 48, "pitch"), Field("velocity", 3, "velocity3")), voice=True),
-    Codebook(COUNTER, "counter", (Field("pitch", 48, "pitch"), Field("velocity", 2, "velocity2")), voice=True,
-             effects=len(EFFECTS)),
-)  # fmt: skip
+    Codebook(
+        COUNTER,
+        "counter",
+        (Field("pitch", 48, "pitch"), Field("velocity", 2, "velocity2")),
+        voice=True,
+        effects=len(EFFECTS),
+    ),
+)
 SIZES: Final[tuple[int, ...]] = tuple(c.size for c in CODEBOOKS)
 OFFSETS: Final[tuple[int, ...]] = tuple(int(x) for x in np.cumsum((0, *SIZES)))  # of a level in a joint table
 FIRST_EFFECT: Final = CODEBOOKS[COUNTER].size - len(EFFECTS)
@@ -176,7 +192,7 @@ CLOCK_STEP: Final[IntArray] = (CLOCK_POSITION // CLOCK_FRAMES).astype(np.int32)
 CLOCK_SUBFRAME: Final[IntArray] = (CLOCK_POSITION % CLOCK_FRAMES).astype(np.int32)
 """Frame within the step, [320]; 0 is on the grid."""
 CLOCK_SUCCESSOR: Final[IntArray] = np.where(
-    CLOCK_POSITION + 1 == _BAR_FRAMES[CLOCK_TEMPO], np.array(CLOCK_OFFSETS)[CLOCK_TEMPO], _clock + 1
+    _BAR_FRAMES[CLOCK_TEMPO] == CLOCK_POSITION + 1, np.array(CLOCK_OFFSETS)[CLOCK_TEMPO], _clock + 1
 ).astype(np.int32)
 """The clock code of the following frame at the same tempo, [320]."""
 
@@ -211,16 +227,12 @@ def voice_midi(level: int, pitch: ArrayLike, tonic: ArrayLike, root: ArrayLike) 
 
     MIDI = base(tonic) + folded root + pitch - 12, the bass two octaves lower.
     """
-    return np.asarray(
-        base_midi(tonic) + folded_root(root) + np.asarray(pitch) - 12 + _VOICE_OFFSET[level], np.int32
-    )
+    return np.asarray(base_midi(tonic) + folded_root(root) + np.asarray(pitch) - 12 + _VOICE_OFFSET[level], np.int32)
 
 
 def voice_pitch(level: int, midi: ArrayLike, tonic: ArrayLike, root: ArrayLike) -> IntArray:
     """Inverse of `voice_midi`; the caller checks the range (0..35 for the bass, 0..47 else)."""
-    return np.asarray(
-        np.asarray(midi) - base_midi(tonic) - folded_root(root) + 12 - _VOICE_OFFSET[level], np.int32
-    )
+    return np.asarray(np.asarray(midi) - base_midi(tonic) - folded_root(root) + 12 - _VOICE_OFFSET[level], np.int32)
 
 
 # -- factors ----------------------------------------------------------------------------------------------------------
@@ -239,7 +251,7 @@ class Factors:
 
 
 def build_factors() -> Factors:
-    """Factor columns of every code: clock position by tempo, step, beat and sub-frame; every field; pitch classes; kinds."""
+    """Factor columns of every code: clock by tempo, step, beat and sub-frame; every field; pitch classes; kinds."""
     names: list[str] = []
     index: dict[str, int] = {}
 
