@@ -17,11 +17,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console, write_json
+from segue_service.cli.engine import build_engine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from segue_engine.assemble import Assembly
 
+    from segue_engine.assemble import Assembly
     from segue_engine.contract import SlotHandle
 
 FRAME_MS = 40.0
@@ -145,12 +146,10 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Also write the figures to this file.")] = None,
 ) -> None:
     """Time steps of the batched engine and find how many sessions run in real time (p95 of a step ≤ 40 ms)."""
-    from segue_engine.assemble import assemble
-
     sizes = parse_sizes(slots)
     started = time.perf_counter()
     with console.status(f"loading {model} and compiling (kept for the next run) …"):
-        assembly = assemble(model, slots=sizes[-1], device=device)
+        assembly = build_engine(model, sizes[-1], device)
         assembly.engine.warm_up()
     ready = time.perf_counter() - started
     info = assembly.engine.info

@@ -13,13 +13,13 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from segue_service.cli.console import CommandError, console, write_json
+from segue_service.cli.engine import build_engine
 from segue_service.cli.files import check_audio_path, prompt_audio, read_script, read_soundtrack, write_audio
 from segue_service.cli.script import Happening, Script
 from segue_service.soundtrack import ControlError, Input, PostEvent, PostTrigger, SetParameters, SetState, Soundtrack
 
 if TYPE_CHECKING:
     from segue_engine.assemble import Assembly
-
     from segue_service.report.recording import Recording
     from segue_service.session.offline import Performance
 
@@ -105,10 +105,8 @@ def render(
         raise CommandError(f"--seconds: expected 0.04..{MAX_SECONDS:.0f}, got {length:g}", 2)
     chosen_seed = plan.seed if seed is None else seed
     path = check_audio_path(out or Path(f"{soundtrack.soundtrack}.flac"))
-    from segue_engine.assemble import assemble
-
     with console.status(f"loading {model} …"):
-        assembly = assemble(model, slots=1, device=device)
+        assembly = build_engine(model, 1, device)
         assembly.engine.warm_up()
     try:
         columns = TextColumn(" rendering"), BarColumn(40), TaskProgressColumn(), TimeRemainingColumn()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
+from segue_service.cli.engine import build_engine
 from segue_service.cli.files import prompt_audio, read_soundtrack
 
 if TYPE_CHECKING:
@@ -71,12 +72,11 @@ def run_server(
     settings: Settings, model: str, slots: int | None, device: str, offers: list[Offer], on_ready: Any
 ) -> None:
     """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence."""
-    from segue_engine.assemble import assemble
 
     from segue_engine.contract import PromptError
     from segue_service.server import ServeError, serve
 
-    assembly = assemble(model, slots=slots, device=device)
+    assembly = build_engine(model, slots, device)
     if sys.platform != "win32":
         import uvloop
 

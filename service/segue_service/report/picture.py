@@ -65,15 +65,17 @@ def draw(recording: Recording, path: Path) -> None:
 
     audio = recording.pcm.astype(np.float32) / 32768
     with plt.rc_context({"font.size": 9, "axes.edgecolor": GRID, "axes.labelcolor": INK, "text.color": INK}):
+        heights = [1.5, 0.75, 4.2, 1.5] + ([0.9] if recording.lead else [])
         figure, axes = plt.subplots(
-            5, 1, figsize=(14, 9.4), sharex=True, facecolor=PAPER,
-            gridspec_kw={"height_ratios": [1.5, 0.75, 4.2, 1.5, 0.9], "hspace": 0.09},
+            len(heights), 1, figsize=(14, 1.06 * sum(heights)), sharex=True, facecolor=PAPER,
+            gridspec_kw={"height_ratios": heights, "hspace": 0.09},
         )  # fmt: skip
         _controls(axes[0], recording)
         _states(axes[1], recording)
         _spectrum(axes[2], recording, audio.mean(1))
         _loudness(axes[3], recording, audio)
-        _lead(axes[4], recording)
+        if recording.lead:  # an offline rendering has none
+            _lead(axes[4], recording)
         for axis in axes:
             axis.set_xlim(0, recording.seconds)
             axis.tick_params(length=0)
@@ -157,10 +159,9 @@ def _loudness(axis: Axes, recording: Recording, audio: NDArray[Any]) -> None:
 
 
 def _lead(axis: Axes, recording: Recording) -> None:
-    if recording.lead:
-        times, lead = np.array(recording.lead).T
-        axis.fill_between(times, lead * 1000, step="post", color="#72b7b2", alpha=0.8, lw=0)
-        axis.set_ylim(0, max(100.0, float(lead.max()) * 1100))
+    times, lead = np.array(recording.lead).T
+    axis.fill_between(times, lead * 1000, step="post", color="#72b7b2", alpha=0.8, lw=0)
+    axis.set_ylim(0, max(100.0, float(lead.max()) * 1100))
     for sample in recording.underruns:
         axis.axvline(sample / recording.sample_rate, color="#c0392b", lw=1.5)
     axis.set_ylabel("lead ms")
