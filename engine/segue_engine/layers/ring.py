@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rings: memory of the last frames, one entry per frame, addressed by `frame mod length`.
 
-A row's frame counter is owned by the caller, so going back is counting down: with length = window + rewind, a row that
+A row's frame counter is owned by the caller, so going back is counting down: with length = window + rewind + 1, a row that
 has gone on for at most `rewind` frames still finds its whole window. What lies at or after `frame` is stale and masked.
 """
 
@@ -13,10 +13,13 @@ from jax import lax
 
 
 def ring_length(window: int, rewind: int) -> int:
-    """Entries needed to look back `window` frames after going back `rewind` frames."""
+    """Entries needed to look back `window` frames after going back `rewind` frames, and one for the frame itself.
+
+    The spare entry lets a frame be written before its window is read, which is how XLA:CPU does without copying rings.
+    """
     if window < 1 or rewind < 0:
         raise ValueError(f"ring: expected window >= 1 and rewind >= 0, got {window} and {rewind}")
-    return window + rewind
+    return window + rewind + 1
 
 
 def write(ring: jax.Array, value: jax.Array, frame: jax.Array, due: jax.Array, axis: int = 1) -> jax.Array:

@@ -47,7 +47,7 @@ def filtered(logits: jax.Array, filters: Filters, *, branch: bool = True) -> jax
     """
     logits = logits.astype(jnp.float32)
     greedy = filters.temperature <= 0
-    scaled = logits / jnp.where(greedy, 1.0, filters.temperature)[:, None]
+    scaled = logits * (1.0 / jnp.where(greedy, 1.0, filters.temperature))[:, None]
     top = jnp.max(scaled, axis=-1)
     threshold = jnp.where(greedy, top, top + jnp.log(filters.min_p))
 
@@ -75,13 +75,11 @@ def draw_inverse(logits: jax.Array, filters: Filters, uniform: jax.Array) -> jax
     inside = grid @ np.triu(np.ones((_BLOCK, _BLOCK), np.float32))
     before = inside[:, :, -1] @ np.triu(np.ones((blocks, blocks), np.float32), 1)
     cumulative = inside + before[:, :, None]
-    target = jnp.where(filters.temperature <= 0, 0.0, uniform) * cumulative[:, -1, -1]
+    # a hair below the total, so that with any rounding some code with a weight passes
+    target = jnp.where(filters.temperature <= 0, 0.0, uniform * (1 - 1e-5)) * cumulative[:, -1, -1]
     passed = (cumulative > target[:, None, None]) & (grid > 0)
     index = np.arange(blocks * _BLOCK, dtype=np.int32).reshape(blocks, _BLOCK)
-    first = jnp.min(jnp.where(passed, index, count), axis=(1, 2))
-    # rounding at a uniform close to 1 may leave nothing that passes: then the last kept code
-    last = jnp.max(jnp.where(grid > 0, index, 0), axis=(1, 2))
-    return jnp.minimum(first, last)
+    return jnp.min(jnp.where(passed, index, count - 1), axis=(1, 2))
 
 
 def draw_gumbel(logits: jax.Array, filters: Filters, keys: jax.Array) -> jax.Array:

@@ -173,7 +173,7 @@ _VOICES: Final = (
 FIELDS: Final = {f.name: i for i, f in enumerate(fields(Patch))}
 FIRST_PATCH: Final[tuple[int, ...]] = tuple(int(x) for x in np.cumsum([0] + [len(n) for n, _ in _VOICES[:-1]]))
 """Row of the first patch of each voice (bass, pad, arp, lead, counter) in `patch_rows`."""
-VOICE_GAIN_DB: Final = (-20.0, -25.5, -19.5, -18.2, -21.0)
+VOICE_GAIN_DB: Final = (-22.5, -24.8, -18.8, -17.5, -20.3)
 """Level of each voice before velocity; a pad is four notes."""
 
 

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a slot engine is told about its size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlotEngineConfig:
+    """Sizes of a slot engine. Raises ValueError naming the field that can't be.
+
+    slots: sessions that it carries. bank_rows: rows of one bank; a bank is one state and one dispatch. sizes: rows of
+    the step programs, each compiled ahead of time; the smallest that covers the due rows runs. There is always a 1.
+    rewind_frames: how far a rewind reaches. snapshot_interval: frames between copies of carried state; a rewind
+    replays fewer than twice as many. side_rows: up to so many due rows run one by one in the single-row program.
+    prefill_budget: frames of history taken in per step, all slots together. guidance: whether programs for guidance
+    other than 1 are compiled.
+    """
+
+    slots: int
+    bank_rows: int = 16
+    sizes: tuple[int, ...] = (4, 16)
+    rewind_frames: int = 250
+    snapshot_interval: int = 8
+    side_rows: int = 2
+    prefill_budget: int = 32
+    guidance: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("slots", "bank_rows", "snapshot_interval", "prefill_budget"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
+        for name in ("rewind_frames", "side_rows"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
+        if not self.sizes or any(size < 1 for size in self.sizes):
+            raise ValueError(f"sizes: expected row counts of at least 1, got {self.sizes}")
+
+    @property
+    def banks(self) -> int:
+        return -(-self.slots // self.rows)
+
+    @property
+    def rows(self) -> int:
+        """Rows of every bank: no more than there are slots."""
+        return min(self.bank_rows, self.slots)
+
+    @property
+    def step_sizes(self) -> tuple[int, ...]:
+        """Ascending sizes of the step programs, the last covering a whole bank."""
+        return (*sorted({size for size in self.sizes if size < self.rows}), self.rows)
+
+    @property
+    def kept(self) -> int:
+        """Copies of carried state per row: enough to reach back `rewind_frames` from any frame."""
+        return -(-self.rewind_frames // self.snapshot_interval) + 3
+
+    @property
+    def history(self) -> int:
+        """Frames of codes that the host remembers per slot, for replays."""
+        return self.rewind_frames + 4 * self.snapshot_interval + 2

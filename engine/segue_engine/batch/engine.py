@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The slot engine: `contract.Engine` over any `FrameModel`, many slots batched on one or a few devices of a process.
+
+All of it belongs to the device thread, which the service owns. Host work per step is vectorised over slots; Python per
+slot happens only where its conditioning changes or its history is taken in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from segue_engine.batch.bank import Bank, Output
+from segue_engine.batch.carried import NOTHING, CarriedHistory, Memory
+from segue_engine.batch.config import SlotEngineConfig
+from segue_engine.batch.flight import Manifest
+from segue_engine.batch.frame import PCM, Frame
+from segue_engine.batch.mastering_protocol import MasteringChain
+from segue_engine.batch.placement import Placement
+from segue_engine.batch.plan import Entries, Plans
+from segue_engine.batch.prefill import Prefills, checked
+from segue_engine.batch.programs import BankShape, Programs, Recipes
+from segue_engine.batch.slots import SlotTable
+from segue_engine.contract import (
+    CHANNELS,
+    FRAME_SAMPLES,
+    Blocks,
+    ClockReader,
+    Conditioning,
+    ConditioningError,
+    EngineError,
+    EngineInfo,
+    Guidance,
+    Sampling,
+    SlotHandle,
+)
+from segue_engine.frame_model import FrameModel
+
+Ints = NDArray[np.int64]
+
+
+@dataclass
+class _Flight:
+    """A dispatch under way: outputs, each with the manifest entries that its wanted rows make."""
+
+    manifest: Manifest
+    outputs: list[tuple[Output, Ints]]
+    pcm: NDArray[np.int16] | None = None
+    codes: NDArray[np.int16] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Snapshot:
+    head: int
+    top: int
+    offset: int
+    inputs: NDArray[np.int32]
+    plan: Entries
+    memory: Memory
+    history: NDArray[np.int32]
+    state: Any
+
+
+class SlotEngine:
+    """See `contract.Engine`. `faults` counts frames that were not finite: silenced, and their slot's codec reset.
+
+    devices: one bank after the other is put on them in turn; default is the first device of the default backend.
+    Raises ValueError where the config doesn't fit.
+    """
+
+    def __init__(
+        self,
+        model: FrameModel,
+        mastering: MasteringChain,
+        config: SlotEngineConfig,
+        devices: Sequence[jax.Device] | None = None,
+    ) -> None:
+        self.config = config
+        self.faults = 0
+        self._model = model
+        self._devices = list(devices) if devices else jax.devices()[:1]
+        self._frame = Frame(model, mastering, config.rewind_frames)
+        self._shape = BankShape(
+            rows=config.rows,
+            sizes=config.step_sizes,
+            kept=config.kept,
+            levels=model.levels,
+            guided=config.guidance and model.two_pass_guidance,
+        )
+        self._recipes = Recipes(self._frame, self._shape)
+        self._info = self._describe(mastering)
+        slots = config.slots
+        self._table = SlotTable(slots)
+        self._plans = Plans(slots, config.rewind_frames)
+        self._carried = CarriedHistory(slots, config.kept, config.snapshot_interval, config.history, model.levels)
+        self._prefills = Prefills(slots)
+        self._banks: list[Bank] = []
+        self._placement = Placement(slots, self._banks, 1)
+        self._flight: _Flight | None = None
+        self._snapshots: dict[int, _Snapshot] = {}
+        self._closed = False
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    @property
+    def clock(self) -> ClockReader | None:
+        return self._model.clock
+
+    def warm_up(self) -> None:
+        self._check_open()
+        if self._banks:
+            return
+        devices = self._devices[: self.config.banks]
+        # XLA:CPU executables can't be moved to another device, so each device compiles (or finds in the cache) its own.
+        programs = [Programs.compile(self._recipes, device) for device in devices]
+        params = [jax.device_put(self._model.params, device) for device in devices]
+        for i in range(self.config.banks):
+            bank = Bank(programs[i % len(devices)], params[i % len(devices)], self._shape)
+            bank.warm_up()
+            self._banks.append(bank)
+        self._placement = Placement(self.config.slots, self._banks, len(devices))
+
+    def insert(
+        self,
+        seed: int,
+        conditioning: Conditioning,
+        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
+        prefill: NDArray[np.integer] | None = None,
+    ) -> SlotHandle:
+        """As in the contract. History is taken in during the next steps that name the slot, a few frames in each, and
+        its first block follows then."""
+        self.warm_up()
+        conditioning.validate()
+        sampling.validate()
+        self._check_guidance(conditioning)
+        history = checked(prefill, self._model.levels)
+        handle = self._table.claim()
+        slot = handle.index
+        bank, row = self._placement.place(slot)
+        bank.inputs.start(row, seed, sampling, self._model.default_sampling)
+        bank.inputs.set_conditioning(row, conditioning)
+        bank.reset(row)
+        self._plans.start(slot, conditioning)
+        self._carried.start(slot)
+        self._prefills.start(slot, history)
+        return handle
+
+    def steer(self, slot: SlotHandle, plan: Sequence[tuple[int, Conditioning]]) -> None:
+        self._check_open()
+        index = self._table.check(slot)
+        for _, conditioning in plan:
+            self._check_guidance(conditioning)
+        self._plans.steer(index, int(self._table.heads[index]), plan)
+
+    def step(self, due: Sequence[SlotHandle] | None = None) -> Blocks | None:
+        self._check_open()
+        slots = self._table.due(due)
+        if self._prefills.waiting:
+            slots = self._take_in(slots)
+        before, self._flight = self._flight, self._dispatch(slots)
+        return self._land(before)
+
+    def flush(self) -> Blocks | None:
+        self._check_open()
+        before, self._flight = self._flight, None
+        return self._land(before)
+
+    def rewind(self, slot: SlotHandle, frame: int) -> int:
+        self._check_open()
+        index = self._table.check(slot)
+        head = int(self._table.heads[index])
+        reached = self._table.go_back(index, frame, self.config.rewind_frames)
+        if reached == head:
+            return reached
+        self._plans.aim(index, reached)
+        if self._flight is not None:
+            self._flight.manifest.drop(index, reached)
+        bank, row = self._placement.of(index)
+        back = self._carried.go_back(index, reached)
+        if back.place == NOTHING:
+            bank.reset_carried(row)
+        else:
+            bank.load(row, back.place)
+        bank.replay(row, back.codes, back.gains)
+        return reached
+
+    def release(self, slot: SlotHandle) -> None:
+        self._check_open()
+        if not self._table.release(slot):
+            return
+        self._plans.clear(slot.index)
+        self._prefills.clear(slot.index)
+        if self._flight is not None:
+            self._flight.manifest.drop(slot.index)
+        self._placement.vacate(slot.index)
+
+    def head(self, slot: SlotHandle) -> int:
+        return int(self._table.heads[self._table.check(slot)])
+
+    def handles(self) -> list[SlotHandle]:
+        """Handles of all bound slots."""
+        return self._table.handles()
+
+    def snapshot(self, slot: SlotHandle) -> object:
+        """As in the contract. Waits for the dispatch under way."""
+        self._check_open()
+        index = self._table.check(slot)
+        if self._flight is not None:
+            self._receive(self._flight)
+        bank, row = self._placement.of(index)
+        taken = _Snapshot(
+            head=int(self._table.heads[index]),
+            top=int(self._table.tops[index]),
+            offset=int(self._prefills.offset[index]),
+            inputs=bank.inputs.packed[row].copy(),
+            plan=self._plans.copy(index),
+            memory=self._carried.copy(index),
+            history=self._prefills.left(index),
+            state=bank.take(row),
+        )
+        self._snapshots[id(taken)] = taken
+        return taken
+
+    def restore(self, snapshot: object) -> SlotHandle:
+        self._check_open()
+        taken = self._snapshots.get(id(snapshot))
+        if taken is None:
+            raise EngineError("snapshot: expected one that this engine took and that was not dropped")
+        handle = self._table.claim()
+        slot = handle.index
+        self._table.heads[slot], self._table.tops[slot] = taken.head, taken.top
+        bank, row = self._placement.place(slot)
+        bank.inputs.packed[row] = taken.inputs
+        bank.put(row, taken.state)
+        self._plans.paste(slot, taken.head, taken.plan)
+        self._carried.paste(slot, taken.memory)
+        self._prefills.paste(slot, taken.offset, taken.history)
+        return handle
+
+    def drop(self, snapshot: object) -> None:
+        self._snapshots.pop(id(snapshot), None)
+
+    def close(self) -> None:
+        self._closed = True
+        self._flight = None
+        self._snapshots.clear()
+        self._banks.clear()
+
+    # -- one step -------------------------------------------------------------------------------------------------
+
+    def _dispatch(self, slots: Ints) -> _Flight | None:
+        if not slots.size:
+            return None
+        heads = self._table.heads[slots]
+        for slot in self._plans.due(slots, heads).tolist():
+            bank, row = self._placement.of(slot)
+            bank.inputs.set_conditioning(row, self._plans.take(slot, int(self._table.heads[slot])))
+        manifest = Manifest(slots, self._table.epochs[slots], heads)
+        outputs: list[tuple[Output, Ints]] = []
+        for index in np.unique(self._placement.bank[slots]).tolist():
+            bank = self._banks[index]
+            entries = np.flatnonzero(self._placement.bank[slots] == index)
+            entries = entries[np.argsort(self._placement.row[slots[entries]], kind="stable")]
+            self._keep(bank, slots[entries], heads[entries])
+            rows = self._placement.row[slots[entries]]
+            bank.inputs.frame[rows] = heads[entries] + self._prefills.offset[slots[entries]]
+            self._carried.record_gains(slots[entries], heads[entries], bank.inputs.gain_db[rows])
+            guided = self._shape.guided and bool((bank.inputs.guidance[rows] != 1.0).any())
+            made = bank.step(rows, guided, self.config.side_rows)
+            at = 0
+            for output in made:
+                outputs.append((output, entries[at : at + output.wanted.size]))
+                at += output.wanted.size
+        self._table.heads[slots] += 1
+        return _Flight(manifest, outputs)
+
+    def _keep(self, bank: Bank, slots: Ints, heads: Ints) -> None:
+        """Copy carried state of the slots whose turn it is, spread over steps so that none is dearer than others."""
+        budget = -(-bank.used // self.config.snapshot_interval)
+        for slot in self._carried.to_keep(slots, heads, budget).tolist():
+            bank.keep(int(self._placement.row[slot]), self._carried.keep(slot, int(self._table.heads[slot])))
+
+    def _take_in(self, slots: Ints) -> Ints:
+        """Let the due slots with history left take in some of it; gives the due slots that have none left."""
+        budget = self.config.prefill_budget
+        ready = self._prefills.ready(slots)
+        for slot in slots[~ready].tolist():
+            if budget <= 0:
+                break
+            bank, row = self._placement.of(slot)
+            if self._plans.next[slot] <= 0:
+                bank.inputs.set_conditioning(row, self._plans.take(slot, 0))
+            frame, codes = self._prefills.take(slot, budget)
+            bank.prefill(row, frame, codes)
+            budget -= len(codes)
+            if self._prefills.done(slot):
+                bank.keep(row, self._carried.keep(slot, 0))
+                ready[np.searchsorted(slots, slot)] = True
+        return slots[ready]
+
+    def _receive(self, flight: _Flight) -> None:
+        """Wait for a dispatch and sort its outputs by manifest entry; note codes, and reset what was not finite."""
+        if flight.pcm is not None:
+            return
+        manifest = flight.manifest
+        count, levels = manifest.slots.size, self._model.levels
+        flight.pcm = np.empty((count, FRAME_SAMPLES, CHANNELS), np.int16)
+        flight.codes = np.empty((count, 1, levels), np.int16)
+        for output, entries in flight.outputs:
+            packed = np.asarray(output.packed)
+            flight.pcm[entries] = packed[output.wanted, :PCM].reshape(-1, FRAME_SAMPLES, CHANNELS)
+            flight.codes[entries, 0] = packed[output.wanted, PCM : PCM + levels]
+            for entry in entries[packed[output.wanted, -1] != 0].tolist():
+                self._fault(manifest, entry)
+        flight.outputs.clear()
+        wanted = manifest.wanted
+        self._carried.record_codes(manifest.slots[wanted], manifest.frames[wanted], flight.codes[wanted, 0])
+
+    def _fault(self, manifest: Manifest, entry: int) -> None:
+        self.faults += 1
+        if manifest.wanted[entry]:
+            bank, row = self._placement.of(int(manifest.slots[entry]))
+            bank.reset_carried(row)
+
+    def _land(self, flight: _Flight | None) -> Blocks | None:
+        if flight is None:
+            return None
+        self._receive(flight)
+        if not flight.manifest.wanted.any():
+            return None
+        assert flight.pcm is not None
+        assert flight.codes is not None
+        manifest, keep = flight.manifest, flight.manifest.wanted
+        whole = bool(keep.all())
+        return Blocks(
+            slots=manifest.slots[keep].astype(np.int32),
+            epochs=manifest.epochs[keep],
+            first_frame=manifest.frames[keep],
+            pcm=flight.pcm if whole else flight.pcm[keep],
+            codes=flight.codes if whole else flight.codes[keep],
+        )
+
+    # -- checks ---------------------------------------------------------------------------------------------------
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("the engine is closed")
+
+    def _check_guidance(self, conditioning: Conditioning) -> None:
+        plain = conditioning.guidance == Guidance()
+        if not plain and self._model.two_pass_guidance and not self.config.guidance:
+            raise ConditioningError("guidance: expected 1, since guidance is off in this engine (config.guidance)")
+
+    def _describe(self, mastering: MasteringChain) -> EngineInfo:
+        model, config = self._model, self.config
+        state = jax.tree.leaves((self._recipes.live, self._recipes.kept))
+        device = self._devices[0]
+        return EngineInfo(
+            model=model.name,
+            version=model.version,
+            device=f"{device.platform}:{device.device_kind}",
+            slots=config.slots,
+            levels=model.levels,
+            capabilities=model.capabilities,
+            codec_delay_frames=model.codec_delay,
+            mastering_delay_samples=mastering.delay_samples,
+            rewind_frames=config.rewind_frames,
+            bytes_per_slot=sum(leaf.size * leaf.dtype.itemsize for leaf in state) // config.rows,
+            default_sampling=model.default_sampling,
+            loudness_lufs=mastering.loudness_lufs,
+            true_peak_dbtp=mastering.true_peak_dbtp,
+        )

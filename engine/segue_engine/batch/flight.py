@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A dispatch that is under way: whose frames it makes, and which of them nobody wants any more."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Manifest:
+    """Entry r of a dispatch makes frame `frames[r]` for slot `slots[r]` under epoch `epochs[r]`, `wanted[r]` or not."""
+
+    def __init__(self, slots: NDArray[np.int64], epochs: NDArray[np.int64], frames: NDArray[np.int64]) -> None:
+        self.slots = slots
+        self.epochs = epochs
+        self.frames = frames
+        self.wanted: NDArray[np.bool_] = np.ones(slots.shape, np.bool_)
+
+    def drop(self, slot: int, frame: int = 0) -> None:
+        """Drop the slot's frames from `frame` on: it was rewound, or (all of them) released."""
+        self.wanted &= (self.slots != slot) | (self.frames < frame)

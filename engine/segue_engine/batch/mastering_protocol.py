@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the slot engine asks of mastering."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+
+
+class MasteringChain(Protocol):
+    """Float audio in, float audio out, later by `delay_samples`. State has the row axis first; rows are independent."""
+
+    @property
+    def delay_samples(self) -> int: ...
+
+    @property
+    def loudness_lufs(self) -> float: ...
+
+    @property
+    def true_peak_dbtp(self) -> float: ...
+
+    def init(self, rows: int) -> Any:
+        """State of `rows` fresh rows."""
+        ...
+
+    def apply(self, state: Any, audio: jax.Array, gain_db: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:
+        """float32[B, 1920, 2], float32[B], bool[B] → state (rows not due bit-identical), float32[B, 1920, 2]."""
+        ...

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where slots live: slot index → bank and row. Rows in use of a bank stay a contiguous prefix. One thread."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue_engine.batch.bank import Bank
+
+
+class Placement:
+    """Slots over banks. `bank[slot]` and `row[slot]` are meaningful while the slot is bound."""
+
+    def __init__(self, slots: int, banks: Sequence[Bank], devices: int) -> None:
+        self.bank: NDArray[np.int64] = np.full(slots, -1, np.int64)
+        self.row: NDArray[np.int64] = np.full(slots, -1, np.int64)
+        self._banks = banks
+        self._devices = devices
+
+    def of(self, slot: int) -> tuple[Bank, int]:
+        return self._banks[self.bank[slot]], int(self.row[slot])
+
+    def place(self, slot: int) -> tuple[Bank, int]:
+        """Give the slot a row: the devices' first banks fill up evenly, then their second ones."""
+        index = min(
+            (i for i, bank in enumerate(self._banks) if not bank.full),
+            key=lambda i: (i // self._devices, self._banks[i].used),
+        )
+        bank = self._banks[index]
+        row, bank.used = bank.used, bank.used + 1
+        bank.owner[row] = slot
+        self.bank[slot], self.row[slot] = index, row
+        return bank, row
+
+    def vacate(self, slot: int) -> None:
+        """Take the slot's row back; the bank's last row moves into the hole."""
+        bank, row = self.of(slot)
+        last = bank.used - 1
+        if row != last:
+            bank.move(last, row)
+            self.row[bank.owner[row]] = row
+        bank.owner[last] = -1
+        bank.inputs.clear(last)
+        bank.used = last
+        self.bank[slot] = self.row[slot] = -1

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be set before jax starts its backend: platform and compile cache. No other module sets jax's config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import platformdirs
+
+from segue_engine.contract import EngineError
+
+
+def prepare(device: str, compile_cache: Path | None) -> str:
+    """Start the backend for "auto", "cpu", "gpu" or "tpu"; gives its platform. Raises EngineError if there is none.
+
+    Compiled programs are kept in `compile_cache`, by default in the user's cache folder.
+    """
+    if device != "auto":
+        _set("jax_platforms", "cuda" if device == "gpu" else device)
+    folder = compile_cache or Path(platformdirs.user_cache_dir("segue")) / "programs"
+    folder.mkdir(parents=True, exist_ok=True)
+    _set("jax_compilation_cache_dir", str(folder))
+    _set("jax_persistent_cache_min_compile_time_secs", 0.0)
+    _set("jax_persistent_cache_min_entry_size_bytes", -1)
+    try:
+        return str(jax.default_backend())
+    except (RuntimeError, AssertionError) as error:  # which of the two depends on what is installed
+        extra = {"gpu": " (needs the extra `cuda`)", "tpu": " (needs the extra `tpu`)"}.get(device, "")
+        raise EngineError(f"device: no {device} backend here{extra}: {str(error) or 'none is installed'}") from None
+
+
+def _set(name: str, value: Any) -> None:
+    jax.config.update(name, value)  # type: ignore[no-untyped-call]

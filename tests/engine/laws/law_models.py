@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models for the laws. To put another one under them, add a line to LAW_MODELS."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from tiny_model import CODES, PlainMastering, TinyModel
+
+from segue_engine.batch.config import SlotEngineConfig
+from segue_engine.batch.engine import SlotEngine
+from segue_engine.contract import NOTES, Blocks, Conditioning, SlotHandle
+from segue_engine.frame_model import FrameModel
+
+
+@dataclass(frozen=True)
+class LawModel:
+    """codes: how many codes a level has. exact: whether codes are equal across batch sizes (integers only)."""
+
+    name: str
+    model: FrameModel
+    codes: int
+    exact: bool = False
+    tolerance: float = 2e-4
+
+
+def _tiny() -> LawModel:
+    return LawModel("tiny", TinyModel(), CODES, exact=True)
+
+
+def _load(path: str) -> ModuleType:
+    place = Path(__file__).parent.parent / path
+    spec = importlib.util.spec_from_file_location(f"law_{place.stem}", place)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+LAW_MODELS: dict[str, Callable[[], LawModel]] = {"tiny": _tiny}
+
+SMALL = {
+    "slots": 6,
+    "bank_rows": 6,
+    "sizes": (6,),
+    "rewind_frames": 12,
+    "snapshot_interval": 3,
+    "side_rows": 0,
+    "prefill_budget": 8,
+}
+"""One program, one bank: where the laws hold bit for bit."""
+
+
+def build(law_model: LawModel, **config: Any) -> SlotEngine:
+    engine = SlotEngine(law_model.model, PlainMastering(), SlotEngineConfig(**{**SMALL, **config}))
+    engine.warm_up()
+    return engine
+
+
+def style(seed: int) -> Conditioning:
+    """Any conditioning."""
+    random = np.random.default_rng(seed)
+    return Conditioning(
+        style_codes=tuple(random.integers(0, 1024, 12).tolist()),
+        notes=tuple(random.integers(-1, 4, NOTES).tolist()) if seed % 2 else None,
+        drums=int(random.integers(-1, 2)),
+        gain_db=float(random.uniform(-6, 0)),
+    )
+
+
+@dataclass
+class Heard:
+    """What a slot's blocks were: codes int16[frames, levels], pcm int16[frames, 1920, 2], from frame `first` on."""
+
+    first: int
+    codes: np.ndarray
+    pcm: np.ndarray
+
+    def __getitem__(self, frames: slice) -> Heard:
+        start = frames.indices(len(self.codes))[0]
+        return Heard(self.first + start, self.codes[frames], self.pcm[frames])
+
+    def same(self, other: Heard) -> bool:
+        return (
+            self.first == other.first
+            and np.array_equal(self.codes, other.codes)
+            and np.array_equal(self.pcm, other.pcm)
+        )
+
+
+def pick(blocks: list[Blocks], slot: SlotHandle) -> Heard:
+    """The slot's blocks, one after the other without gaps."""
+    rows = [(b, int(r)) for b in blocks for r in np.flatnonzero((b.slots == slot.index) & (b.epochs == slot.epoch))]
+    frames = [int(b.first_frame[r]) for b, r in rows]
+    assert frames == list(range(frames[0], frames[0] + len(frames)))
+    return Heard(frames[0], np.stack([b.codes[r, 0] for b, r in rows]), np.stack([b.pcm[r] for b, r in rows]))
+
+
+def run(engine: SlotEngine, frames: int, due: list[SlotHandle] | None = None) -> list[Blocks]:
+    """Step `frames` times and flush."""
+    blocks = [engine.step(due) for _ in range(frames)] + [engine.flush()]
+    return [b for b in blocks if b is not None]
