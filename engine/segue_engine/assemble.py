@@ -53,7 +53,7 @@ def assemble(
     """Put an engine together; `engine.warm_up()` compiles it. Once per process and on the thread that owns the device.
 
     model: one of `models()`. slots: sessions at once, by default what the device usually carries. rewind_frames: how
-    far a session can go back. guidance: whether guidance other than 1 is compiled for, where that takes a second program.
+    far a session can go back. guidance: whether to compile for guidance other than 1 where that takes second programs.
     compile_cache: folder for compiled programs, by default in the user's cache. Raises AssembleError.
     """
     if model not in _MODELS:

@@ -27,8 +27,20 @@ class Output(NamedTuple):
     wanted: Rows
 
 
+class _Window(NamedTuple):
+    """`size` rows from `row` on, taken out of the bank's state: `live` is newer than what the bank holds of them."""
+
+    row: int
+    size: int
+    live: Live
+
+
 class Bank:
-    """Rows 0..used-1 are owned: `owner[row]` is a slot. Rows past them hold anything."""
+    """Rows 0..used-1 are owned: `owner[row]` is a slot. Rows past them hold anything.
+
+    When few rows are due, a window of the state is cut out and stepped by a smaller program. It stays out until other
+    rows are wanted, so that a small population, or a slot that catches up, pays for the cut only once.
+    """
 
     def __init__(self, programs: Programs, params: Any, shape: BankShape) -> None:
         self.inputs = HostRows(shape.rows)
@@ -37,9 +49,10 @@ class Bank:
         self._programs = programs
         self._params = params
         self._shape = shape
-        self.live: Live
-        self.kept: Carried
-        self.live, self.kept = programs["fresh"]()
+        self._live: Live
+        self._kept: Carried
+        self._window: _Window | None = None
+        self._live, self._kept = programs["fresh"]()
 
     @property
     def rows(self) -> int:
@@ -53,55 +66,70 @@ class Bank:
     def device(self) -> jax.Device:
         return self._programs.device
 
-    def step(self, due: Rows, guided: bool, side_rows: int) -> list[Output]:
-        """Make a frame for the due rows, ascending; outputs are in the order of `due` and on their way to the host."""
-        if due.size <= side_rows or self.rows == 1:
-            return [Output(self._single(int(row), guided), np.zeros(1, np.int64)) for row in due]
-        top = int(due[-1]) + 1
-        size = next(size for size in self._shape.sizes if size >= top and size > 1)
-        # A copy, since the CPU backend may read the array later than the call returns.
-        packed = self.inputs.packed[:size].copy()
-        packed[:, DUE] = 0
-        packed[due, DUE] = 1
-        rings, codes = self._programs[make_name(size, guided)](self.live.rings, self._params, packed)
-        carried, out = self._programs[f"sound {size}"](self.live.carried, self._params, codes, packed)
-        self.live = Live(rings, carried)
-        out.copy_to_host_async()
-        return [Output(out, due)]
+    @property
+    def state(self) -> tuple[Live, Carried]:
+        """The whole bank's state and copies of carried state. Setting it is for tests."""
+        return self._close(), self._kept
 
-    def reset(self, row: int) -> None:
-        """Make the row fresh."""
-        self.live = self._programs["reset"](self.live, _index(row))
+    @state.setter
+    def state(self, state: tuple[Live, Carried]) -> None:
+        self._window = None
+        self._live, self._kept = state
 
-    def reset_carried(self, row: int) -> None:
-        """Make the row's codec and mastering fresh."""
-        self._set_carried(self._programs["reset_carried"](self.live.carried, _index(row)))
+    def step(self, due: Rows, guided: bool, side_cost: int) -> list[Output]:
+        """Make a frame for the due rows, ascending; outputs are in the order of `due` and on their way to the host.
 
-    def prefill(self, row: int, frame: int, codes: Codes) -> None:
-        """Take in int32[frames, levels] as history, its first frame at `frame`."""
-        for i in range(len(codes)):
-            packed = self._packed(row, frame + i)
-            given, index = codes[i : i + 1], _index(row)
-            rings = self._programs["force"](self.live.rings, self._params, given, packed, index)
-            carried, _ = self._programs["sound 1"](self.live.carried, self._params, given, packed, index)
-            self.live = Live(rings, carried)
-
-    def replay(self, row: int, codes: Codes, gains_db: NDArray[np.float32]) -> None:
-        """Run the row's carried state over int32[frames, levels] again."""
-        for i in range(len(codes)):
-            packed = self._packed(row, 0)
-            packed[:, GAIN] = gains_db[i : i + 1].view(np.int32)
-            self._set_carried(
-                self._programs["sound 1"](self.live.carried, self._params, codes[i : i + 1], packed, _index(row))[0]
-            )
+        One program runs, or one per due row where those, `side_cost` rows each, cost less; 0 stands for never.
+        """
+        low, high = int(due[0]), int(due[-1])
+        sizes = self._shape.all_sizes if side_cost else self._shape.sizes
+        size = next(size for size in sizes if high - low < size)
+        if side_cost and 1 < due.size <= size // side_cost:
+            return [self._run(row, 1, np.array([row]), guided) for row in due.tolist()]
+        # From row 0 if that will do, so that the window stays the same while the due rows vary.
+        start = 0 if high < size else min(low, self.rows - size)
+        return [self._run(start, size, due, guided)]
 
     def keep(self, row: int, place: int) -> None:
         """Copy the row's carried state to `place`."""
-        self.kept = self._programs["keep"](self.kept, self.live.carried, _index(row), _index(place))
+        window = self._window
+        if window is None or not window.row <= row < window.row + window.size:
+            window = _Window(0, self.rows, self._close())
+        keep = self._programs[f"keep {window.size}"]
+        self._kept = keep(self._kept, window.live.carried, _index(row - window.row), _index(row), _index(place))
+
+    def reset(self, row: int) -> None:
+        """Make the row fresh."""
+        self._live = self._programs["reset"](self._close(), _index(row))
+
+    def reset_carried(self, row: int) -> None:
+        """Make the row's codec and mastering fresh."""
+        self._live = self._programs["reset_carried"](self._close(), _index(row))
 
     def load(self, row: int, place: int) -> None:
         """Take the row's carried state back from `place`."""
-        self._set_carried(self._programs["load"](self.live.carried, self.kept, _index(row), _index(place)))
+        self._live = self._programs["load"](self._close(), self._kept, _index(row), _index(place))
+
+    def prefill(self, row: int, frame: int, codes: Codes) -> None:
+        """Take in int32[frames, levels] as history, its first frame at `frame`."""
+        packed = self._packed(row, 1, np.array([row]))
+        for i in range(len(codes)):
+            packed = packed.copy()
+            packed[:, FRAME] = frame + i
+            live, given = self._open(row, 1), codes[i : i + 1]
+            rings = self._programs["force"](live.rings, self._params, given, packed)
+            carried, _ = self._programs["sound 1"](live.carried, self._params, given, packed)
+            self._update(row, 1, Live(rings, carried))
+
+    def replay(self, row: int, codes: Codes, gains_db: NDArray[np.float32]) -> None:
+        """Run the row's carried state over int32[frames, levels] again."""
+        packed = self._packed(row, 1, np.array([row]))
+        for i in range(len(codes)):
+            packed = packed.copy()
+            packed[:, GAIN] = gains_db[i : i + 1].view(np.int32)
+            live = self._open(row, 1)
+            carried, _ = self._programs["sound 1"](live.carried, self._params, codes[i : i + 1], packed)
+            self._update(row, 1, Live(live.rings, carried))
 
     def move(self, source: int, target: int) -> None:
         """Copy a row, inputs and owner included, onto another."""
@@ -111,48 +139,68 @@ class Bank:
 
     def take(self, row: int) -> tuple[Live, Carried]:
         """A copy of the row's state."""
-        taken: tuple[Live, Carried] = self._programs["take"](self.live, self.kept, _index(row))
+        taken: tuple[Live, Carried] = self._programs["take"](self._close(), self._kept, _index(row))
         return taken
 
     def put(self, row: int, taken: tuple[Live, Carried]) -> None:
         """Overwrite the row's state with one that `take` gave on this or another device."""
         taken = jax.device_put(taken, self.device)
-        self.live, self.kept = self._programs["put"](self.live, self.kept, taken, _index(row))
+        self._live, self._kept = self._programs["put"](self._close(), self._kept, taken, _index(row))
 
     def warm_up(self) -> None:
         """Run every program once and start over. Only while no row is owned."""
         one = np.zeros((1, self._shape.levels), np.int32)
         self.reset(0)
         self.prefill(0, 0, one)
-        self.keep(0, 0)
         self.load(0, 0)
         self.replay(0, one, np.zeros(1, np.float32))
         self.reset_carried(0)
         self.move(0, 0)
-        for size in (1, *self._shape.sizes):
-            for guided in (False, True) if self._shape.guided else (False,):
-                np.asarray(self.step(np.arange(size), guided, side_rows=1)[0].packed)
-        del self.live, self.kept  # so that no two copies of the state are held at once
-        self.live, self.kept = self._programs["fresh"]()
+        for size in self._shape.all_sizes:
+            for guided in self._shape.variants(size):
+                np.asarray(self._run(0, size, np.arange(size), guided).packed)
+            self.keep(0, 0)
+        self._close()
+        del self._live, self._kept  # so that no two copies of the state are held at once
+        self._live, self._kept = self._programs["fresh"]()
 
-    def _single(self, row: int, guided: bool) -> jax.Array:
-        packed, index = self._packed(row), _index(row)
-        rings, codes = self._programs[make_name(1, guided)](self.live.rings, self._params, packed, index)
-        carried, out = self._programs["sound 1"](self.live.carried, self._params, codes, packed, index)
-        self.live = Live(rings, carried)
+    def _run(self, start: int, size: int, due: Rows, guided: bool) -> Output:
+        packed, live = self._packed(start, size, due), self._open(start, size)
+        rings, codes = self._programs[make_name(size, guided)](live.rings, self._params, packed)
+        carried, out = self._programs[f"sound {size}"](live.carried, self._params, codes, packed)
+        self._update(start, size, Live(rings, carried))
         out.copy_to_host_async()
-        output: jax.Array = out
-        return output
+        return Output(out, due - start)
 
-    def _packed(self, row: int, frame: int | None = None) -> NDArray[np.int32]:
-        packed = self.inputs.packed[row : row + 1].copy()
-        packed[:, DUE] = 1
-        if frame is not None:
-            packed[:, FRAME] = frame
+    def _packed(self, start: int, size: int, due: Rows) -> NDArray[np.int32]:
+        # A copy, since the CPU backend may read the array later than the call returns.
+        packed = self.inputs.packed[start : start + size].copy()
+        packed[:, DUE] = 0
+        packed[due - start, DUE] = 1
         return packed
 
-    def _set_carried(self, carried: Carried) -> None:
-        self.live = Live(self.live.rings, carried)
+    def _open(self, row: int, size: int) -> Live:
+        """State of the rows, cut out unless it is the whole bank's; `_update` takes the next one back."""
+        if size == self.rows:
+            return self._close()
+        window = self._window
+        if window is None or (window.row, window.size) != (row, size):
+            live: Live = self._programs[f"cut {size}"](self._close(), _index(row))
+            return live
+        return window.live
+
+    def _update(self, row: int, size: int, live: Live) -> None:
+        if size == self.rows:
+            self._live = live
+        else:
+            self._window = _Window(row, size, live)
+
+    def _close(self) -> Live:
+        if self._window is not None:
+            row, size, live = self._window
+            self._window = None
+            self._live = self._programs[f"paste {size}"](self._live, live, _index(row))
+        return self._live
 
 
 def _index(value: int) -> NDArray[np.int32]:

@@ -13,7 +13,8 @@ class SlotEngineConfig:
     slots: sessions that it carries. bank_rows: rows of one bank; a bank is one state and one dispatch. sizes: rows of
     the step programs, each compiled ahead of time; the smallest that covers the due rows runs. There is always a 1.
     rewind_frames: how far a rewind reaches. snapshot_interval: frames between copies of carried state; a rewind
-    replays fewer than twice as many. side_rows: up to so many due rows run one by one in the single-row program.
+    replays at most twice as many. side_cost: rows of a batch that one run of the single-row program is worth; a few
+    due rows far apart run in it one by one. 0: never.
     prefill_budget: frames of history taken in per step, all slots together. guidance: whether programs for guidance
     other than 1 are compiled.
     """
@@ -23,7 +24,7 @@ class SlotEngineConfig:
     sizes: tuple[int, ...] = (4, 16)
     rewind_frames: int = 250
     snapshot_interval: int = 8
-    side_rows: int = 2
+    side_cost: int = 8
     prefill_budget: int = 32
     guidance: bool = False
 
@@ -31,7 +32,7 @@ class SlotEngineConfig:
         for name in ("slots", "bank_rows", "snapshot_interval", "prefill_budget"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("rewind_frames", "side_rows"):
+        for name in ("rewind_frames", "side_cost"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
         if not self.sizes or any(size < 1 for size in self.sizes):

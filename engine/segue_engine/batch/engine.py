@@ -8,7 +8,7 @@ slot happens only where its conditioning changes or its history is taken in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -91,6 +91,7 @@ class SlotEngine:
             kept=config.kept,
             levels=model.levels,
             guided=config.guidance and model.two_pass_guidance,
+            singles=config.side_cost > 0,
         )
         self._recipes = Recipes(self._frame, self._shape)
         self._info = self._describe(mastering)
@@ -273,7 +274,7 @@ class SlotEngine:
             bank.inputs.frame[rows] = heads[entries] + self._prefills.offset[slots[entries]]
             self._carried.record_gains(slots[entries], heads[entries], bank.inputs.gain_db[rows])
             guided = self._shape.guided and bool((bank.inputs.guidance[rows] != 1.0).any())
-            made = bank.step(rows, guided, self.config.side_rows)
+            made = bank.step(rows, guided, self.config.side_cost)
             at = 0
             for output in made:
                 outputs.append((output, entries[at : at + output.wanted.size]))
@@ -368,7 +369,10 @@ class SlotEngine:
             device=f"{device.platform}:{device.device_kind}",
             slots=config.slots,
             levels=model.levels,
-            capabilities=model.capabilities,
+            capabilities=replace(
+                model.capabilities,
+                guidance=model.capabilities.guidance and (config.guidance or not model.two_pass_guidance),
+            ),
             codec_delay_frames=model.codec_delay,
             mastering_delay_samples=mastering.delay_samples,
             rewind_frames=config.rewind_frames,

@@ -64,15 +64,15 @@ class Frame:
     def fresh_carried(self, rows: int) -> Carried:
         return Carried(self.model.init_codec(rows), self.mastering.init(rows))
 
-    def make(self, params: Any, rings: Any, packed: jax.Array, *, guided: bool) -> tuple[Any, jax.Array]:
+    def make(self, rings: Any, params: Any, packed: jax.Array, *, guided: bool) -> tuple[Any, jax.Array]:
         """The due rows' next codes: rings, int32[B, levels]."""
         return self.model.step(params, rings, unpack(packed)[0], guided=guided)
 
-    def force(self, params: Any, rings: Any, codes: jax.Array, packed: jax.Array) -> Any:
+    def force(self, rings: Any, params: Any, codes: jax.Array, packed: jax.Array) -> Any:
         """Rings as if the model had made the codes."""
         return self.model.force(params, rings, unpack(packed)[0], codes)
 
-    def sound(self, params: Any, carried: Carried, codes: jax.Array, packed: jax.Array) -> tuple[Carried, jax.Array]:
+    def sound(self, carried: Carried, params: Any, codes: jax.Array, packed: jax.Array) -> tuple[Carried, jax.Array]:
         """Codes to mastered sound: state, int16[B, PCM + levels + 1]. A row that is not finite is silent."""
         rows, gain_db = unpack(packed)
         codec, audio = self.model.decode(params, carried.codec, codes, rows.due)

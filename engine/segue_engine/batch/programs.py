@@ -30,8 +30,9 @@ Compiled = Any
 class BankShape:
     """Fixed sizes that programs are compiled for.
 
-    rows of a bank; step programs for the first `sizes` rows, the last of them all rows; `kept` copies of carried state
-    per row; `levels` codes a frame; `guided`: whether there are programs for guidance.
+    rows of a bank; `sizes` of windows, ascending, the last of them all rows; `kept` copies of carried state per row;
+    `levels` codes a frame; `guided`: whether there are programs for guidance; `singles`:
+    whether single rows are stepped alone.
     """
 
     rows: int
@@ -39,20 +40,33 @@ class BankShape:
     kept: int
     levels: int
     guided: bool
+    singles: bool
+
+    def variants(self, size: int) -> tuple[bool, ...]:
+        """Which programs, guided or not, make codes for so many rows."""
+        if size not in self.sizes and not self.singles:
+            return ()
+        return (False, True) if self.guided else (False,)
+
+    @property
+    def all_sizes(self) -> tuple[int, ...]:
+        """With 1, which replays and prefills need."""
+        return tuple(sorted({1, *self.sizes}))
 
 
-def _cut(tree: Any, row: jax.Array) -> Any:
-    return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, row, 1), tree)
+def _cut(tree: Any, row: jax.Array, rows: int = 1) -> Any:
+    return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, row, rows), tree)
 
 
-def _paste(tree: Any, part: Any, row: jax.Array | int) -> Any:
+def _paste(tree: Any, part: Any, row: jax.Array) -> Any:
     return jax.tree.map(lambda leaf, new: lax.dynamic_update_slice_in_dim(leaf, new, row, 0), tree, part)
 
 
 class Recipes:
     """The programs as functions with the shapes of their arguments.
 
-    "make n" and "sound n" are for the first n rows; with n = 1, for any one row, whose index is their last argument.
+    "make n", "sound n" and "keep n" work on a state of n rows: all of a bank's, or a window that "cut n" has taken out
+    and that "paste n" puts back. Were the window cut inside them, XLA would copy the bank's whole state every time.
     """
 
     def __init__(self, frame: Frame, shape: BankShape) -> None:
@@ -61,26 +75,29 @@ class Recipes:
         self.live = live = jax.eval_shape(lambda: frame.fresh(shape.rows))
         self.kept = kept = jax.eval_shape(self._fresh_kept)
         params = jax.eval_shape(lambda tree: tree, frame.model.params)
-        index, one = _shape(np.int32), jax.eval_shape(self._take, live, kept, _shape(np.int32))
+        index = _shape(np.int32)
+        taken = jax.eval_shape(self._take, live, kept, index)
         self.all: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]]] = {
             "fresh": (lambda: (frame.fresh(shape.rows), self._fresh_kept()), (), ()),
             "reset": (self._reset, (live, index), (0,)),
-            "reset_carried": (self._reset_carried, (live.carried, index), (0,)),
-            "keep": (self._keep, (kept, live.carried, index, index), (0,)),
-            "load": (self._load, (live.carried, kept, index, index), (0,)),
+            "reset_carried": (self._reset_carried, (live, index), (0,)),
+            "load": (self._load, (live, kept, index, index), (0,)),
             "take": (self._take, (live, kept, index), ()),
-            "put": (self._put, (live, kept, one, index), (0, 1)),
+            "put": (self._put, (live, kept, taken, index), (0, 1)),
         }
-        for size in sorted({1, *shape.sizes}):
+        for size in shape.all_sizes:
+            state = jax.eval_shape(partial(frame.fresh, size))
             codes, packed = _shape(np.int32, size, shape.levels), _shape(np.int32, size, WIDTH)
-            row = (index,) if size == 1 else ()
-            for guided in (False, True) if shape.guided else (False,):
-                make = self._rows(partial(frame.make, guided=guided), size)
-                self.all[make_name(size, guided)] = (make, (live.rings, params, packed, *row), (0,))
-            sound = self._rows(frame.sound, size)
-            self.all[f"sound {size}"] = (sound, (live.carried, params, codes, packed, *row), (0,))
+            for guided in shape.variants(size):
+                make = partial(frame.make, guided=guided)
+                self.all[make_name(size, guided)] = (make, (state.rings, params, packed), (0,))
+            self.all[f"sound {size}"] = (frame.sound, (state.carried, params, codes, packed), (0,))
+            self.all[f"keep {size}"] = (self._keep, (kept, state.carried, index, index, index), (0,))
             if size == 1:
-                self.all["force"] = (self._force, (live.rings, params, codes, packed, index), (0,))
+                self.all["force"] = (frame.force, (state.rings, params, codes, packed), (0,))
+            if size < shape.rows:
+                self.all[f"cut {size}"] = (partial(_cut, rows=size), (live, index), ())
+                self.all[f"paste {size}"] = (_paste, (live, state, index), (0,))
 
     def _fresh_kept(self) -> Carried:
         def stack(leaf: jax.Array) -> jax.Array:
@@ -88,53 +105,27 @@ class Recipes:
 
         return jax.tree.map(stack, self._frame.fresh_carried(1))  # type: ignore[no-any-return]
 
-    def _rows(self, function: Callable[..., tuple[Any, jax.Array]], size: int) -> Callable[..., tuple[Any, jax.Array]]:
-        """function(params, state, …) → state, out made to work in place on some rows of a bank's state."""
-
-        def whole(state: Any, params: Any, *inputs: jax.Array) -> tuple[Any, jax.Array]:
-            return function(params, state, *inputs)
-
-        def first(state: Any, params: Any, *inputs: jax.Array) -> tuple[Any, jax.Array]:
-            cut = lax.optimization_barrier(jax.tree.map(lambda leaf: leaf[:size], state))
-            part, out = function(params, cut, *inputs)
-            return _paste(state, part, 0), out
-
-        def single(state: Any, params: Any, *inputs: jax.Array) -> tuple[Any, jax.Array]:
-            *given, row = inputs
-            # The barrier keeps the cut from being fused into readers that run after the paste: with them, XLA copies
-            # the whole state instead of updating it in place.
-            part, out = function(params, lax.optimization_barrier(_cut(state, row)), *given)
-            return _paste(state, part, row), out
-
-        def only(state: Any, params: Any, *inputs: jax.Array) -> tuple[Any, jax.Array]:
-            return function(params, state, *inputs[:-1])
-
-        if size == self._shape.rows:
-            return only if size == 1 else whole
-        return single if size == 1 else first
-
-    def _force(self, rings: Any, params: Any, codes: jax.Array, packed: jax.Array, row: jax.Array) -> Any:
-        return _paste(rings, self._frame.force(params, _cut(rings, row), codes, packed), row)
-
     def _reset(self, live: Live, row: jax.Array) -> Live:
         return _paste(live, self._frame.fresh(1), row)  # type: ignore[no-any-return]
 
-    def _reset_carried(self, carried: Carried, row: jax.Array) -> Carried:
-        return _paste(carried, self._frame.fresh_carried(1), row)  # type: ignore[no-any-return]
+    def _reset_carried(self, live: Live, row: jax.Array) -> Live:
+        return Live(live.rings, _paste(live.carried, self._frame.fresh_carried(1), row))
 
-    def _keep(self, kept: Carried, carried: Carried, row: jax.Array, place: jax.Array) -> Carried:
+    def _keep(self, kept: Carried, carried: Carried, source: jax.Array, row: jax.Array, place: jax.Array) -> Carried:
+        """Row `source` of the window is row `row` of the bank."""
+
         def write(store: jax.Array, leaf: jax.Array) -> jax.Array:
-            entry = lax.dynamic_slice_in_dim(leaf, row, 1)[:, None]
+            entry = lax.dynamic_slice_in_dim(leaf, source, 1)[:, None]
             return lax.dynamic_update_slice(store, entry, (row, place, *([0] * (leaf.ndim - 1))))
 
         return jax.tree.map(write, kept, carried)  # type: ignore[no-any-return]
 
-    def _load(self, carried: Carried, kept: Carried, row: jax.Array, place: jax.Array) -> Carried:
+    def _load(self, live: Live, kept: Carried, row: jax.Array, place: jax.Array) -> Live:
         def read(store: jax.Array) -> jax.Array:
             start: tuple[Any, ...] = (row, place, *([0] * (store.ndim - 2)))
             return lax.dynamic_slice(store, start, (1, 1, *store.shape[2:]))[:, 0]
 
-        return _paste(carried, jax.tree.map(read, kept), row)  # type: ignore[no-any-return]
+        return Live(live.rings, _paste(live.carried, jax.tree.map(read, kept), row))
 
     def _take(self, live: Live, kept: Carried, row: jax.Array) -> tuple[Live, Carried]:
         return _cut(live, row), _cut(kept, row)

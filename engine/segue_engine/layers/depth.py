@@ -55,7 +55,7 @@ def run_levels(
     logits_of: Callable[[int, list[jax.Array]], jax.Array],
     draw: Callable[[int, jax.Array], jax.Array],
 ) -> jax.Array:
-    """Codes int32[B, levels]: level by level `logits_of(level, codes so far)` → [B, n], `draw(level, logits)` → int32[B]."""
+    """Codes int32[B, levels], by level: `logits_of(level, codes so far)` → [B, n], `draw(level, logits)` → int32[B]."""
     codes: list[jax.Array] = []
     for level in range(levels):
         codes.append(draw(level, logits_of(level, codes)).astype(jnp.int32))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Normalisations over the last axis; `dtype` is where reductions run (None: the input's), scaling follows in the input's."""
+"""Normalisations over the last axis; reductions run in `dtype` (None: the input's), scaling in the input's."""
 
 from __future__ import annotations
 

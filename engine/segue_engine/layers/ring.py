@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rings: memory of the last frames, one entry per frame, addressed by `frame mod length`.
 
-A row's frame counter is owned by the caller, so going back is counting down: with length = window + rewind + 1, a row that
-has gone on for at most `rewind` frames still finds its whole window. What lies at or after `frame` is stale and masked.
+A row's frame counter is owned by the caller, so going back is counting down: with length = window + rewind + 1, a row
+that has gone on for at most `rewind` frames still finds its whole window. What lies at or after `frame` is stale and
+masked.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def visible(frame: jax.Array, length: int, window: int) -> jax.Array:
 
 
 def read(ring: jax.Array, frame: jax.Array, axis: int = 1) -> jax.Array:
-    """Entry of frame int32[B] from ring [B, .., L, ..]: [B, ..]; that the ring still holds it is the caller's affair."""
+    """Entry of frame int32[B] from ring [B, .., L, ..]: [B, ..]. The caller knows that the ring still holds it."""
     place = frame % ring.shape[axis]
     return ring[(jnp.arange(ring.shape[0]), *(slice(None),) * (axis - 1), place)]
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from segue_engine.batch.fake import FakeEngine
 from segue_engine.batch.fake_styles import HashStyleEncoder
 from segue_engine.contract import (

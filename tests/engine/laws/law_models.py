@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import jax
 import numpy as np
 from tiny_model import CODES, PlainMastering, TinyModel
 
@@ -44,7 +45,31 @@ def _load(path: str) -> ModuleType:
     return module
 
 
-LAW_MODELS: dict[str, Callable[[], LawModel]] = {"tiny": _tiny}
+def _magenta_rt_2() -> LawModel:
+    model = _load("magenta_rt_2/mrt2_tiny.py").make_tiny_model()
+    return LawModel("magenta_rt_2", model, codes=40)
+
+
+def _starter() -> LawModel:
+    """The starter's own synthesiser behind a language model of few and random weights, gates and all."""
+    from segue_engine.models.starter.lm.config import STYLE_WIDTH, LMConfig
+    from segue_engine.models.starter.lm.params import init_params
+    from segue_engine.models.starter.model import StarterModel
+    from segue_engine.styles.rvq import ResidualQuantiser
+
+    config = LMConfig(
+        width=24, layers=2, heads=2, hidden=32, window=16, depth_width=16, depth_layers=1, depth_heads=2, depth_hidden=24,
+        style_hidden=16, delta_hidden=8,
+    )  # fmt: skip
+    random = np.random.default_rng(4)
+    params = jax.tree.map(
+        lambda leaf: leaf + 0.1 * random.standard_normal(leaf.shape).astype(np.float32), init_params(config, 3)
+    )
+    books = random.normal(0, 0.1, (12, 1024, STYLE_WIDTH)).astype(np.float32)
+    return LawModel("starter", StarterModel(params, config, ResidualQuantiser(books), "0" * 64), codes=64)
+
+
+LAW_MODELS: dict[str, Callable[[], LawModel]] = {"tiny": _tiny, "magenta_rt_2": _magenta_rt_2, "starter": _starter}
 
 SMALL = {
     "slots": 6,
@@ -52,7 +77,7 @@ SMALL = {
     "sizes": (6,),
     "rewind_frames": 12,
     "snapshot_interval": 3,
-    "side_rows": 0,
+    "side_cost": 0,
     "prefill_budget": 8,
 }
 """One program, one bank: where the laws hold bit for bit."""
@@ -92,6 +117,14 @@ class Heard:
             self.first == other.first
             and np.array_equal(self.codes, other.codes)
             and np.array_equal(self.pcm, other.pcm)
+        )
+
+    def near(self, other: Heard) -> bool:
+        """The same codes; the sound as near as codec state that a single-row program ran again allows."""
+        return (
+            self.first == other.first
+            and np.array_equal(self.codes, other.codes)
+            and int(np.abs(self.pcm.astype(np.int32) - other.pcm).max()) <= 3
         )
 
 

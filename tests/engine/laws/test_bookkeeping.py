@@ -219,7 +219,7 @@ def test_slot_engine() -> None:
         slots=SLOTS,
         bank_rows=2,
         sizes=(1, 2),
-        side_rows=1,
+        side_cost=1,
         rewind_frames=REACH,
     )
 

@@ -49,7 +49,7 @@ class StarterModel:
 
     @classmethod
     def bundled(cls, folder: Path | None = None) -> StarterModel:
-        """The model with the weights of the package or of a folder. Raises WeightsError if they are missing or damaged."""
+        """The model with the weights of the package or of a folder. Raises WeightsError if missing or damaged."""
         folder = folder or bundled_folder()
         params, config, digest = load_weights(folder)
         return cls(params, config, ResidualQuantiser.load(bundled_folder() / "style_rvq.safetensors"), digest)

@@ -204,7 +204,7 @@ def clock_code(tempo: ArrayLike, position: ArrayLike) -> IntArray:
 
 def tempo_bpm(clock: ArrayLike) -> NDArray[np.float64]:
     """Beats (quarter notes) per minute of a clock code: 25 frames/s · 60 / (4 · frames per sixteenth)."""
-    return 25.0 * 60.0 / (STEPS_PER_BEAT * CLOCK_FRAMES[np.asarray(clock)].astype(np.float64))
+    return np.asarray(25.0 * 60.0 / (STEPS_PER_BEAT * CLOCK_FRAMES[np.asarray(clock)]), np.float64)
 
 
 # -- pitch ------------------------------------------------------------------------------------------------------------

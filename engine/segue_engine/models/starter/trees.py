@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 from flax import serialization, traverse_util
 
 
@@ -18,7 +19,10 @@ def flatten(tree: Any) -> dict[str, Any]:
 
 def restore(like: Any, flat: dict[str, Any]) -> Any:
     """`flatten` undone into the structure of `like`."""
-    return serialization.from_state_dict(like, _nested(flat))
+    leaves, structure = jax.tree.flatten(like)
+    order = flatten(jax.tree.unflatten(structure, range(len(leaves))))
+    named = {index: name for name, index in order.items()}
+    return jax.tree.unflatten(structure, [flat[named[i]] for i in range(len(leaves))])
 
 
 def unflatten(flat: dict[str, Any]) -> Any:

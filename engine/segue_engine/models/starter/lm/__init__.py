@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The starter's language model: a temporal transformer over frames and a depth transformer over the codes of a frame."""
+"""The starter's language model: a temporal transformer over frames, a depth transformer over a frame's codes."""

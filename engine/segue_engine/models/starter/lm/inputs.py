@@ -55,5 +55,5 @@ def temporal_input(params: Params, tables: Tables, inputs: FrameInputs, style: j
     taps = jnp.where(inputs.tapped[..., None], inputs.taps, -1)
     x = x + look_up(tables.taps, taps.reshape(*taps.shape[:-2], -1), TAP_OFFSETS)
     delta = jax.nn.silu(inputs.delta @ params["delta"]["w1"]) @ params["delta"]["w2"]
-    x = x + style + delta
+    x = x + style + jnp.asarray(delta)
     return x + flag_vector(params["drums"]["temporal"], inputs.drums)

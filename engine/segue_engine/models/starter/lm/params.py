@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from segue_engine.models.starter import tokens
 from segue_engine.models.starter.lm.config import (
@@ -23,14 +24,13 @@ Params = dict[str, Any]
 
 
 class _Init:
-    """Draws initial values one after another from one key."""
+    """Draws initial values one after another from one seed."""
 
     def __init__(self, seed: int) -> None:
-        self._key = jax.random.key(seed, impl="threefry2x32")
+        self._rng = np.random.default_rng(seed)
 
     def normal(self, *shape: int, scale: float) -> jax.Array:
-        self._key, key = jax.random.split(self._key)
-        return scale * jax.random.normal(key, shape, jnp.float32)
+        return jnp.asarray(scale * self._rng.standard_normal(shape), jnp.float32)
 
     def matrix(self, inputs: int, outputs: int, gain: float = 1.0) -> jax.Array:
         return self.normal(inputs, outputs, scale=gain * inputs**-0.5)

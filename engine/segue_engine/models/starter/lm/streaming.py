@@ -27,8 +27,8 @@ from segue_engine.models.starter.lm.temporal import temporal_step
 
 
 class Rings(NamedTuple):
-    """keys and values per layer [B, N, L, H]; codes int32[B, L', 12]; style float32[B, L'', 35], its last column 1 where
-    the style was known.
+    """keys and values per layer [B, N, L, H]; codes int32[B, L', 12]; style float32[B, L'', 35], whose last column is 1
+    where the style was known.
     """
 
     keys: list[jax.Array]
@@ -38,7 +38,7 @@ class Rings(NamedTuple):
 
 
 class Serving(NamedTuple):
-    """What a step reads: parameters without their tables, dense tables, and the style codebooks float32[12, 1024, 34]."""
+    """What a step reads: parameters without tables, dense tables, and the style codebooks float32[12, 1024, 34]."""
 
     params: Params
     tables: Tables

@@ -49,7 +49,7 @@ def temporal_step(
     due: jax.Array,
     x: jax.Array,
 ) -> tuple[jax.Array, list[jax.Array], list[jax.Array]]:
-    """States [B, G, D] of inputs [B, G, D] against rings [B, N, L, H] per layer, and those rings with this frame in them.
+    """States [B, G, D] of inputs [B, G, D] against rings [B, N, L, H] per layer, and the rings with this frame in them.
 
     All G branches of a row see the same past, each with its own key and value of this frame; branch 0's are remembered.
     """
@@ -60,7 +60,7 @@ def temporal_step(
     for layer, block in enumerate(params["temporal"]):
         q, k, v = project(block, x, config.heads)
         q, k = rotary.rotate(q, cos, sin), rotary.rotate(k, cos, sin)
-        # written before they are read: the other way round XLA copies whole rings, not knowing that the read comes first
+        # written before they are read: the other way round XLA copies whole rings, not seeing that the read is first
         keys[layer] = write(keys[layer], k[:, 0], frame, due, axis=2)
         values[layer] = write(values[layer], v[:, 0], frame, due, axis=2)
         x = finish(block, x, attend_ring(q, default_scale(q), keys[layer], values[layer], seen, (k, v)))

@@ -20,7 +20,7 @@ def save_state(path: Path, state: Any, facts: dict[str, Any]) -> None:
     """Write a pytree of arrays and JSON-able facts; a crash in between leaves the old file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     flat = flatten(state)
-    tensors = {name: np.ascontiguousarray(np.asarray(leaf)) for name, leaf in flat.items()}
+    tensors = {name: np.array(leaf, order="C") for name, leaf in flat.items()}
     temporary = path.with_suffix(".partial")
     save_file(tensors, temporary, metadata={"facts": json.dumps(facts)})
     os.replace(temporary, path)
@@ -32,6 +32,8 @@ def load_state(path: Path, like: Any) -> tuple[Any, dict[str, Any]]:
         facts: dict[str, Any] = json.loads(file.metadata()["facts"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     wanted = flatten(like)
+    scalars = {name for name, leaf in wanted.items() if np.ndim(leaf) == 0}
+    tensors = {name: leaf.reshape(()) if name in scalars and leaf.size == 1 else leaf for name, leaf in tensors.items()}
     for name in sorted(set(wanted) | set(tensors)):
         here = tensors[name].shape if name in tensors else None
         there = np.shape(wanted[name]) if name in wanted else None

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -86,7 +87,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Progress:
     Touching `COOLDOWN` in the folder begins the final cool-down at once. Raises FileNotFoundError if there is nothing
     to resume, and FileExistsError if a run would be overwritten.
     """
-    console = console or Console()
+    console = console or (Console() if sys.stdout.isatty() else Console(width=200))
     path = config.folder / CHECKPOINT
     optimiser = Optimiser(config.model, config.optimiser)
     state, progress = optimiser.start(init_params(config.model, config.seed)), Progress()

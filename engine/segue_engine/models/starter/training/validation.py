@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import jax
@@ -18,6 +20,11 @@ _SEED: Final = 777_000_777_000  # beyond every chunk's seed
 _GROUP: Final = 4
 
 
+@cache
+def _program(model: LMConfig) -> Callable[[Params, Batch], Scores]:
+    return jax.jit(lambda params, batch: scores(params, model, *batch))
+
+
 class Validation:
     """The same crops every time."""
 
@@ -30,9 +37,10 @@ class Validation:
         for group in range(max(1, sequences // _GROUP)):
             pieces = compose_pieces(_SEED + group, _GROUP, 1536, augment=False)
             self._batches.append(make_batch(pieces, config, np.random.default_rng([_SEED, group])))
-        self._scores = jax.jit(lambda params, batch: scores(params, model, *batch))
+        self._scores = _program(model)
 
     def run(self, params: Params) -> Scores:
         """Mean loss and accuracy of each level."""
         results = [self._scores(params, batch) for batch in self._batches]
-        return jax.tree.map(lambda *parts: np.mean(np.stack(parts), axis=0), *results)  # type: ignore[no-any-return]
+        mean: Scores = jax.tree.map(lambda *parts: np.mean(np.stack(parts), axis=0), *results)
+        return mean
