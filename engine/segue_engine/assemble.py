@@ -80,6 +80,8 @@ def models() -> tuple[str, ...]:
 
 
 def _slot_engine(model: FrameModel, kind: str, slots: int | None, rewind_frames: int, guidance: bool) -> Engine:
+    import jax
+
     from segue_engine.batch.config import SlotEngineConfig
     from segue_engine.batch.engine import SlotEngine
     from segue_engine.mastering import Mastering
@@ -91,7 +93,7 @@ def _slot_engine(model: FrameModel, kind: str, slots: int | None, rewind_frames:
         count = slots or ACCELERATOR_SLOTS
         rows, sizes = count, ACCELERATOR_SIZES
     config = SlotEngineConfig(slots=count, bank_rows=rows, sizes=sizes, rewind_frames=rewind_frames, guidance=guidance)
-    return SlotEngine(model, Mastering(), config)
+    return SlotEngine(model, Mastering(), config, jax.local_devices())
 
 
 def _fake(slots: int | None, rewind_frames: int) -> Assembly:

@@ -90,13 +90,16 @@ class Bank:
         start = 0 if high < size else min(low, self.rows - size)
         return [self._run(start, size, due, guided)]
 
-    def keep(self, row: int, place: int) -> None:
-        """Copy the row's carried state to `place`."""
-        window = self._window
-        if window is None or not window.row <= row < window.row + window.size:
+    def keep(self, rows: Rows, places: Rows) -> None:
+        """Copy the rows' carried state to their `places`."""
+        window, width = self._window, self._shape.keep_width
+        if window is None or rows.min() < window.row or rows.max() >= window.row + window.size:
             window = _Window(0, self.rows, self._close())
         keep = self._programs[f"keep {window.size}"]
-        self._kept = keep(self._kept, window.live.carried, _index(row - window.row), _index(row), _index(place))
+        for at in range(0, rows.size, width):
+            some = np.resize(rows[at : at + width], width).astype(np.int32)  # repeats what there is
+            where = np.resize(places[at : at + width], width).astype(np.int32)
+            self._kept = keep(self._kept, window.live.carried, some - np.int32(window.row), some, where)
 
     def reset(self, row: int) -> None:
         """Make the row fresh."""
@@ -149,7 +152,7 @@ class Bank:
 
     def warm_up(self) -> None:
         """Run every program once and start over. Only while no row is owned."""
-        one = np.zeros((1, self._shape.levels), np.int32)
+        one, row = np.zeros((1, self._shape.levels), np.int32), np.zeros(1, np.int64)
         self.reset(0)
         self.prefill(0, 0, one)
         self.load(0, 0)
@@ -159,7 +162,7 @@ class Bank:
         for size in self._shape.all_sizes:
             for guided in self._shape.variants(size):
                 np.asarray(self._run(0, size, np.arange(size), guided).packed)
-            self.keep(0, 0)
+            self.keep(row, row)
         self._close()
         del self._live, self._kept  # so that no two copies of the state are held at once
         self._live, self._kept = self._programs["fresh"]()

@@ -14,21 +14,17 @@ from segue_engine.batch.bank import Bank
 class Placement:
     """Slots over banks. `bank[slot]` and `row[slot]` are meaningful while the slot is bound."""
 
-    def __init__(self, slots: int, banks: Sequence[Bank], devices: int) -> None:
+    def __init__(self, slots: int, banks: Sequence[Bank]) -> None:
         self.bank: NDArray[np.int64] = np.full(slots, -1, np.int64)
         self.row: NDArray[np.int64] = np.full(slots, -1, np.int64)
         self._banks = banks
-        self._devices = devices
 
     def of(self, slot: int) -> tuple[Bank, int]:
         return self._banks[self.bank[slot]], int(self.row[slot])
 
     def place(self, slot: int) -> tuple[Bank, int]:
-        """Give the slot a row: the devices' first banks fill up evenly, then their second ones."""
-        index = min(
-            (i for i, bank in enumerate(self._banks) if not bank.full),
-            key=lambda i: (i // self._devices, self._banks[i].used),
-        )
+        """Give the slot the next row of the first bank that has one: full banks cost least per slot."""
+        index = next(i for i, bank in enumerate(self._banks) if not bank.full)
         bank = self._banks[index]
         row, bank.used = bank.used, bank.used + 1
         bank.owner[row] = slot

@@ -21,6 +21,7 @@ from jax import lax
 from jax.sharding import SingleDeviceSharding
 
 from segue_engine.batch.frame import Carried, Frame, Live
+from segue_engine.batch.relocate import relocate
 from segue_engine.batch.rows import WIDTH
 
 Compiled = Any
@@ -32,7 +33,7 @@ class BankShape:
 
     rows of a bank; `sizes` of windows, ascending, the last of them all rows; `kept` copies of carried state per row;
     `levels` codes a frame; `guided`: whether there are programs for guidance; `singles`:
-    whether single rows are stepped alone.
+    whether single rows are stepped alone; `keep_width`: how many rows' carried state one call copies.
     """
 
     rows: int
@@ -41,6 +42,7 @@ class BankShape:
     levels: int
     guided: bool
     singles: bool
+    keep_width: int
 
     def variants(self, size: int) -> tuple[bool, ...]:
         """Which programs, guided or not, make codes for so many rows."""
@@ -75,7 +77,7 @@ class Recipes:
         self.live = live = jax.eval_shape(lambda: frame.fresh(shape.rows))
         self.kept = kept = jax.eval_shape(self._fresh_kept)
         params = jax.eval_shape(lambda tree: tree, frame.model.params)
-        index = _shape(np.int32)
+        index, several = _shape(np.int32), _shape(np.int32, shape.keep_width)
         taken = jax.eval_shape(self._take, live, kept, index)
         self.all: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]]] = {
             "fresh": (lambda: (frame.fresh(shape.rows), self._fresh_kept()), (), ()),
@@ -92,7 +94,7 @@ class Recipes:
                 make = partial(frame.make, guided=guided)
                 self.all[make_name(size, guided)] = (make, (state.rings, params, packed), (0,))
             self.all[f"sound {size}"] = (frame.sound, (state.carried, params, codes, packed), (0,))
-            self.all[f"keep {size}"] = (self._keep, (kept, state.carried, index, index, index), (0,))
+            self.all[f"keep {size}"] = (self._keep, (kept, state.carried, several, several, several), (0,))
             if size == 1:
                 self.all["force"] = (frame.force, (state.rings, params, codes, packed), (0,))
             if size < shape.rows:
@@ -111,12 +113,12 @@ class Recipes:
     def _reset_carried(self, live: Live, row: jax.Array) -> Live:
         return Live(live.rings, _paste(live.carried, self._frame.fresh_carried(1), row))
 
-    def _keep(self, kept: Carried, carried: Carried, source: jax.Array, row: jax.Array, place: jax.Array) -> Carried:
-        """Row `source` of the window is row `row` of the bank."""
+    def _keep(self, kept: Carried, carried: Carried, sources: jax.Array, rows: jax.Array, places: jax.Array) -> Carried:
+        """Rows `sources` of the window are rows `rows` of the bank. One may be named twice: it is written twice."""
 
         def write(store: jax.Array, leaf: jax.Array) -> jax.Array:
-            entry = lax.dynamic_slice_in_dim(leaf, source, 1)[:, None]
-            return lax.dynamic_update_slice(store, entry, (row, place, *([0] * (leaf.ndim - 1))))
+            at = store.at[rows, places]
+            return at.set(leaf.at[sources].get(mode="promise_in_bounds"), mode="promise_in_bounds")
 
         return jax.tree.map(write, kept, carried)  # type: ignore[no-any-return]
 
@@ -159,6 +161,15 @@ class Programs:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             compiled = pool.map(lambda program: program.compile(), lowered.values())
             return cls(device, dict(zip(lowered, compiled, strict=True)))
+
+    def on(self, device: jax.Device, recipes: Recipes) -> Programs:
+        """The same programs for another device of the same kind, without compiling again if that can be avoided."""
+        if device == self.device:
+            return self
+        moved = {name: relocate(program, self.device, device) for name, program in self._compiled.items()}
+        if any(program is None for program in moved.values()):
+            return Programs.compile(recipes, device)
+        return Programs(device, moved)
 
 
 def _lower(recipe: tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]], device: jax.Device) -> Any:

@@ -66,6 +66,15 @@ def attend_ring(
     [B, G, N, H], which need not be in the ring. `query` (unscaled) only serves the sink.
     """
     own_key, own_value = own
+    if query.shape[1] > 1:  # one by one: on XLA:CPU products with a few queries take several times those with one
+        branches = [slice(g, g + 1) for g in range(query.shape[1])]
+        return jnp.concatenate(
+            [
+                attend_ring(query[:, g], scaled[:, g], keys, values, seen, (own_key[:, g], own_value[:, g]), sink)
+                for g in branches
+            ],
+            axis=1,
+        )
     logits = jnp.einsum("bgnh,bnlh->bngl", scaled, keys)
     logits = jnp.where(seen[:, None, None, :], logits.astype(jnp.float32), _MASKED)
     extra = [jnp.einsum("bgnh,bgnh->bng", scaled, own_key)[..., None]]

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from law_models import LAW_MODELS, LawModel, build
+from law_models import LAW_MODELS, SMALL, LawModel, build
 
 from segue_engine.batch.engine import SlotEngine
 
@@ -38,7 +38,7 @@ def engine_of(_engines: dict[Any, SlotEngine]) -> EngineOf:
     """engine_of(law_model, slots=…, …): an empty engine, kept for the next test that asks for the same."""
 
     def make(law_model: LawModel, **config: Any) -> SlotEngine:
-        key = (law_model.name, *sorted(config.items()))
+        key = (law_model.name, *sorted({**SMALL, **config}.items()))
         if key not in _engines:
             _engines[key] = build(law_model, **config)
         engine = _engines[key]

@@ -58,8 +58,8 @@ def _starter() -> LawModel:
     from segue_engine.styles.rvq import ResidualQuantiser
 
     config = LMConfig(
-        width=24, layers=2, heads=2, hidden=32, window=16, depth_width=16, depth_layers=1, depth_heads=2, depth_hidden=24,
-        style_hidden=16, delta_hidden=8,
+        width=24, layers=2, heads=2, hidden=32, window=16, depth_width=16, depth_layers=1, depth_heads=2,
+        depth_hidden=24, style_hidden=16, delta_hidden=8,
     )  # fmt: skip
     random = np.random.default_rng(4)
     params = jax.tree.map(

@@ -65,9 +65,7 @@ def test_rows_that_are_not_due_are_bit_identical(engine_of: Any, law_model: LawM
 
 
 @pytest.mark.parametrize("sizes", [(6,), (1, 2, 6)])
-def test_a_slot_that_pauses_goes_on_as_if_it_had_not(
-    engine_of: Any, law_model: LawModel, sizes: tuple[int, ...]
-) -> None:
+def test_a_pause_changes_nothing(engine_of: Any, law_model: LawModel, sizes: tuple[int, ...]) -> None:
     if len(sizes) > 1 and not law_model.exact:
         pytest.skip("bit for bit at one size only")
     engine = engine_of(law_model, sizes=sizes)
@@ -203,7 +201,7 @@ def test_snapshot_restore_and_fork(engine_of: Any, law_model: LawModel) -> None:
     assert engine.head(back) == 7
     assert pick(run(engine, 6), back).same(straight[7:])
     assert engine.rewind(back, 4) == 4
-    assert pick(run(engine, 9), back).same(straight[4:])
+    assert pick(run(engine, 9), back).near(straight[4:])
     fork = engine.restore(kept)
     engine.release(back)
     assert pick(run(engine, 6), fork).codes.shape == straight[7:].codes.shape

@@ -96,6 +96,10 @@ def train(config: TrainingConfig, console: Console | None = None) -> Progress:
             raise FileNotFoundError(f"{path}: nothing to resume; start without --resume")
         state, facts = load_state(path, state)
         progress = Progress(**facts["progress"])
+        if (
+            progress.cooldown_seconds >= config.cooldown_minutes * 60
+        ):  # cooled down already: go on as if it had not been
+            progress.cooling, progress.cooldown_seconds = False, 0.0
     elif path.exists():
         raise FileExistsError(f"{path}: a run is there already; pass --resume or choose another folder")
     config.folder.mkdir(parents=True, exist_ok=True)
