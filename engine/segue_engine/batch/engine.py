@@ -24,7 +24,7 @@ from segue_engine.batch.mastering_protocol import MasteringChain
 from segue_engine.batch.placement import Placement
 from segue_engine.batch.plan import Entries, Plans
 from segue_engine.batch.prefill import Prefills, checked
-from segue_engine.batch.programs import BankShape, Programs, Recipes
+from segue_engine.batch.programs import BankShape, Recipes, compile_for
 from segue_engine.batch.slots import SlotTable
 from segue_engine.contract import (
     CHANNELS,
@@ -125,8 +125,7 @@ class SlotEngine:
         if self._banks:
             return
         devices = self._devices[: self.config.banks]
-        compiled = Programs.compile(self._recipes, devices[0])
-        programs = [compiled.on(device, self._recipes) for device in devices]
+        programs = compile_for(self._recipes, devices)
         params = [jax.device_put(self._model.params, device) for device in devices]
         for i in range(self.config.banks):
             bank = Bank(programs[i % len(devices)], params[i % len(devices)], self._shape)

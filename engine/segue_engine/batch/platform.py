@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ import platformdirs
 
 from segue_engine.contract import EngineError
 
-MAX_CPU_DEVICES: Final = 8
+MAX_CPU_DEVICES: Final = 1
 """Programs on one CPU device run one after the other, so each core gets a device of its own."""
 
 
@@ -23,10 +24,8 @@ def prepare(device: str, compile_cache: Path | None) -> str:
     """
     if device != "auto":
         _set("jax_platforms", "cuda" if device == "gpu" else device)
-    try:
+    with contextlib.suppress(RuntimeError):  # the backend runs already: banks share the devices that there are
         _set("jax_num_cpu_devices", max(1, min(os.cpu_count() or 1, MAX_CPU_DEVICES)))
-    except RuntimeError:
-        pass  # the backend runs already: banks share the devices that there are
     folder = compile_cache or Path(platformdirs.user_cache_dir("segue")) / "programs"
     folder.mkdir(parents=True, exist_ok=True)
     _set("jax_compilation_cache_dir", str(folder))

@@ -8,7 +8,7 @@ raise on any other shape instead of compiling again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -18,11 +18,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import SingleDeviceSharding
+from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 
 from segue_engine.batch.frame import Carried, Frame, Live
-from segue_engine.batch.relocate import relocate
 from segue_engine.batch.rows import WIDTH
+from segue_engine.batch.shared_cache import shared_between_devices
 
 Compiled = Any
 
@@ -150,34 +150,34 @@ class Programs:
     def __getitem__(self, name: str) -> Compiled:
         return self._compiled[name]
 
-    @property
-    def names(self) -> list[str]:
-        return list(self._compiled)
 
-    @classmethod
-    def compile(cls, recipes: Recipes, device: jax.Device) -> Programs:
-        """Trace one after the other, compile on all cores (XLA compiles outside Python's lock)."""
-        lowered = {name: _lower(recipe, device) for name, recipe in recipes.all.items()}
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            compiled = pool.map(lambda program: program.compile(), lowered.values())
-            return cls(device, dict(zip(lowered, compiled, strict=True)))
-
-    def on(self, device: jax.Device, recipes: Recipes) -> Programs:
-        """The same programs for another device of the same kind, without compiling again if that can be avoided."""
-        if device == self.device:
-            return self
-        moved = {name: relocate(program, self.device, device) for name, program in self._compiled.items()}
-        if any(program is None for program in moved.values()):
-            return Programs.compile(recipes, device)
-        return Programs(device, moved)
+def compile_for(recipes: Recipes, devices: Sequence[jax.Device]) -> list[Programs]:
+    """The programs for each device of one kind: traced once, compiled on all cores, since XLA compiles outside
+    Python's lock, and with a compile cache compiled once."""
+    lowered = {name: _lower(recipe, _platform(devices[0])) for name, recipe in recipes.all.items()}
+    made: list[Programs] = []
+    with shared_between_devices(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        for device in devices:
+            compiled = pool.map(lambda program: program.compile(device_assignment=(device,)), lowered.values())  # noqa: B023
+            made.append(Programs(device, dict(zip(lowered, compiled, strict=True))))
+    return made
 
 
-def _lower(recipe: tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]], device: jax.Device) -> Any:
+def _platform(device: jax.Device) -> str:
+    """The device's platform by the name that lowering knows."""
+    if device.platform != "gpu":
+        return str(device.platform)
+    return "rocm" if "rocm" in str(device.client.platform_version).lower() else "cuda"
+
+
+def _lower(recipe: tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]], platform: str) -> Any:
+    """Lower for some one device, which `compile` names."""
     function, arguments, donated = recipe
-    place = SingleDeviceSharding(device)
-    shapes = jax.tree.map(lambda x: _shape(x.dtype, *x.shape, place=place), arguments)
-    return jax.jit(function, donate_argnums=donated, out_shardings=place).lower(*shapes)
+    anywhere = NamedSharding(AbstractMesh((1,), ("device",)), PartitionSpec())  # type: ignore[no-untyped-call]
+    shapes = jax.tree.map(lambda x: _shape(x.dtype, *x.shape, place=anywhere), arguments)
+    traced = jax.jit(function, donate_argnums=donated, out_shardings=anywhere).trace(*shapes)
+    return traced.lower(lowering_platforms=(platform,))
 
 
-def _shape(kind: Any, *shape: int, place: SingleDeviceSharding | None = None) -> jax.ShapeDtypeStruct:
+def _shape(kind: Any, *shape: int, place: NamedSharding | None = None) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, kind, sharding=place)  # type: ignore[no-untyped-call]

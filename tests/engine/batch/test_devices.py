@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Two CPU devices: programs are moved to the second without compiling, and a slot sounds the same on either."""
+"""Two CPU devices: programs compile once for both, and a slot sounds the same on either."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ LAWS = Path(__file__).parent.parent / "laws"
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
+from pathlib import Path
 import jax
 jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
 from law_models import LAW_MODELS, SMALL, pick, run, style
 from tiny_model import PlainMastering
-from segue_engine.batch import programs
 from segue_engine.batch.config import SlotEngineConfig
 from segue_engine.batch.engine import SlotEngine
+from segue_engine.batch.platform import prepare
 
-moved = []
-relocate = programs.relocate
-programs.relocate = lambda *given: moved.append(relocate(*given)) or moved[-1]
+prepare("cpu", Path(sys.argv[2]))
+hits = []
+jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
 config = SlotEngineConfig(**{**SMALL, "slots": 4, "bank_rows": 2, "sizes": (2,)})
 engine = SlotEngine(LAW_MODELS["tiny"]().model, PlainMastering(), config, jax.devices())
 engine.warm_up()
-assert moved and None not in moved
+found, missed = (hits.count(f"/jax/compilation_cache/cache_{x}") for x in ("hits", "misses"))
+assert found >= len(engine._recipes.all) > 10, (found, missed)
 slots = [engine.insert(5, style(1)) for _ in range(4)]
 assert len({bank.device for bank in engine._banks}) == 2
 for slot in slots:
@@ -47,6 +49,8 @@ assert pick(blocks, fork).near(pick(blocks, slots[3]))
 """
 
 
-def test_two_cpu_devices() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT, str(LAWS)], capture_output=True, text=True, check=False)
+def test_two_cpu_devices(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(LAWS), str(tmp_path)], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

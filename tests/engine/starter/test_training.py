@@ -21,7 +21,14 @@ from segue_engine.models.starter.training.checkpoint import load_state, save_sta
 from segue_engine.models.starter.training.loop import COOLDOWN, TrainingConfig, train
 from segue_engine.models.starter.training.optimiser import Optimiser, OptimiserConfig
 from segue_engine.models.starter.training.source import SourceConfig, compose_pieces
-from segue_engine.models.starter.weights import MANIFEST, WEIGHTS, WeightsError, load_weights, save_weights
+from segue_engine.models.starter.weights import (
+    MANIFEST,
+    WEIGHTS,
+    WeightsError,
+    installed_validation,
+    load_weights,
+    save_weights,
+)
 
 TINY = LMConfig(
     width=24, layers=1, heads=2, hidden=32, window=16, depth_width=16, depth_layers=1, depth_heads=2, depth_hidden=24,
@@ -90,6 +97,11 @@ def test_cool_down_on_demand_ends_the_run_and_installs_weights(tmp_path: Path) -
     params, config, digest = load_weights(installed)
     assert config == TINY
     assert json.loads((installed / MANIFEST).read_text())["sha256"] == digest
+    assert installed_validation(installed, config) == pytest.approx(progress.validation)
+    assert installed_validation(installed, replace(config, window=17)) == installed_validation(folder, config) == np.inf
+    save_weights(tmp_path / "better", params, config, {"validation": 0.0})
+    train(replace(QUICK, folder=folder, max_steps=1, resume=True, install=tmp_path / "better"), QUIET)
+    assert installed_validation(tmp_path / "better", config) == 0.0
     average = leaves_of(folder / "checkpoint.safetensors")["average/norm"]
     np.testing.assert_allclose(params["norm"], average, atol=1e-3)
 

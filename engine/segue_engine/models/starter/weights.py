@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import asdict
 from importlib.resources import files
@@ -74,6 +75,17 @@ def load_weights(folder: Path) -> tuple[Params, LMConfig, str]:
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a safetensors file ({error}), sha256 {found}") from None
     return unflatten(tensors), config, found
+
+
+def installed_validation(folder: Path, config: LMConfig) -> float:
+    """Validation loss of the weights in a folder, infinite if there are none of this config."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        if LMConfig(**_tuples(manifest["config"])) == config:
+            return float(manifest["training"]["validation"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return math.inf
 
 
 def _tuples(config: dict[str, Any]) -> dict[str, Any]:

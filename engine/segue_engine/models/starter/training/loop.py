@@ -25,7 +25,7 @@ from segue_engine.models.starter.training.checkpoint import load_state, save_sta
 from segue_engine.models.starter.training.optimiser import Optimiser, OptimiserConfig, TrainState
 from segue_engine.models.starter.training.source import Source, SourceConfig
 from segue_engine.models.starter.training.validation import Validation
-from segue_engine.models.starter.weights import save_weights
+from segue_engine.models.starter.weights import installed_validation, save_weights
 
 CHECKPOINT = "checkpoint.safetensors"
 COOLDOWN = "COOLDOWN"
@@ -41,7 +41,7 @@ class TrainingConfig:
     seed: int = 1
     resume: bool = False
     install: Path | None = None
-    """Folder that gets the averaged weights at each validation and at the end."""
+    """Folder that gets the averaged weights whenever they validate better than those that are there."""
     save_every_s: float = 180.0
     validate_every_s: float = 480.0
     report_every: int = 25
@@ -117,7 +117,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Progress:
         console.log(f"step {progress.step}: validation {progress.validation:.4f} nats a frame")
         levels = zip(tokens.CODEBOOKS, result.loss, result.accuracy, strict=True)
         console.log("  ".join(f"{book.name} {loss:.3f}/{hit:.3f}" for book, loss, hit in levels))
-        if config.install is not None:
+        if config.install is not None and progress.validation < installed_validation(config.install, config.model):
             save_weights(config.install, current.average, config.model, facts_now()["progress"])
 
     began = last = saved = validated = time.monotonic()
