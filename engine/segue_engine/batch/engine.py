@@ -8,7 +8,7 @@ slot happens only where its conditioning changes or its history is taken in.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from segue_engine.batch.bank import Bank, Output
 from segue_engine.batch.carried import NOTHING, CarriedHistory, Memory
 from segue_engine.batch.config import SlotEngineConfig
+from segue_engine.batch.describe import describe
 from segue_engine.batch.flight import Manifest
 from segue_engine.batch.frame import PCM, Frame
 from segue_engine.batch.mastering_protocol import MasteringChain
@@ -100,7 +101,7 @@ class SlotEngine:
             keep_width=-(-config.rows // config.snapshot_interval),
         )
         self._recipes = Recipes(self._frame, self._shape)
-        self._info = self._describe(mastering)
+        self._info = describe(model, mastering, config, self._recipes, self._devices[0])
         slots = config.slots
         self._table = SlotTable(slots)
         self._plans = Plans(slots, config.rewind_frames)
@@ -369,26 +370,3 @@ class SlotEngine:
         plain = conditioning.guidance == Guidance()
         if not plain and self._model.two_pass_guidance and not self.config.guidance:
             raise ConditioningError("guidance: expected 1, since guidance is off in this engine (config.guidance)")
-
-    def _describe(self, mastering: MasteringChain) -> EngineInfo:
-        model, config = self._model, self.config
-        state = jax.tree.leaves((self._recipes.live, self._recipes.kept))
-        device = self._devices[0]
-        return EngineInfo(
-            model=model.name,
-            version=model.version,
-            device=f"{device.platform}:{device.device_kind}",
-            slots=config.slots,
-            levels=model.levels,
-            capabilities=replace(
-                model.capabilities,
-                guidance=model.capabilities.guidance and (config.guidance or not model.two_pass_guidance),
-            ),
-            codec_delay_frames=model.codec_delay,
-            mastering_delay_samples=mastering.delay_samples,
-            rewind_frames=config.rewind_frames,
-            bytes_per_slot=sum(leaf.size * leaf.dtype.itemsize for leaf in state) // config.rows,
-            default_sampling=model.default_sampling,
-            loudness_lufs=mastering.loudness_lufs,
-            true_peak_dbtp=mastering.true_peak_dbtp,
-        )

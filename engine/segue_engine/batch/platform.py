@@ -13,7 +13,7 @@ import platformdirs
 
 from segue_engine.contract import EngineError
 
-MAX_CPU_DEVICES: Final = 1
+MAX_CPU_DEVICES: Final = 8
 """Programs on one CPU device run one after the other, so each core gets a device of its own."""
 
 

@@ -152,15 +152,20 @@ class Programs:
 
 
 def compile_for(recipes: Recipes, devices: Sequence[jax.Device]) -> list[Programs]:
-    """The programs for each device of one kind: traced once, compiled on all cores, since XLA compiles outside
-    Python's lock, and with a compile cache compiled once."""
-    lowered = {name: _lower(recipe, _platform(devices[0])) for name, recipe in recipes.all.items()}
-    made: list[Programs] = []
+    """The programs for each device of one kind.
+
+    Traced once, one after the other; compiled meanwhile on all cores, since XLA compiles outside Python's lock. With
+    a compile cache the second device's are found in it.
+    """
+
+    def compile_one(lowered: Any) -> list[Compiled]:
+        return [lowered.compile(device_assignment=(device,)) for device in devices]
+
+    platform = _platform(devices[0])
     with shared_between_devices(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        for device in devices:
-            compiled = pool.map(lambda program: program.compile(device_assignment=(device,)), lowered.values())  # noqa: B023
-            made.append(Programs(device, dict(zip(lowered, compiled, strict=True))))
-    return made
+        waiting = {name: pool.submit(compile_one, _lower(recipe, platform)) for name, recipe in recipes.all.items()}
+        compiled = {name: future.result() for name, future in waiting.items()}
+    return [Programs(device, {name: made[i] for name, made in compiled.items()}) for i, device in enumerate(devices)]
 
 
 def _platform(device: jax.Device) -> str:

@@ -93,11 +93,9 @@ class Bench:
     def largest_realtime(self, measured: list[StepTimes], most: int) -> StepTimes | None:
         """Between the sizes measured, the most sessions whose p95 step fits into 40 ms, found by bisection."""
         fitting = [times for times in measured if times.realtime]
-        if not fitting:
-            return None
-        best = max(fitting, key=lambda times: times.slots)
-        above = min((t.slots for t in measured if not t.realtime and t.slots > best.slots), default=most + 1)
-        low, high = best.slots, above
+        best = max(fitting, key=lambda times: times.slots, default=None)
+        low = best.slots if best else 0
+        high = min((t.slots for t in measured if not t.realtime and t.slots > low), default=most + 1)
         while high - low > max(1, low // 16):
             middle = (low + high) // 2
             times = self.measure(middle)

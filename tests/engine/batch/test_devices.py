@@ -14,15 +14,15 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import jax
-jax.config.update("jax_num_cpu_devices", 2)
 import numpy as np
 from law_models import LAW_MODELS, SMALL, pick, run, style
 from tiny_model import PlainMastering
 from segue_engine.batch.config import SlotEngineConfig
 from segue_engine.batch.engine import SlotEngine
-from segue_engine.batch.platform import prepare
+from segue_engine.batch import platform
 
-prepare("cpu", Path(sys.argv[2]))
+platform.MAX_CPU_DEVICES = 2
+platform.prepare("cpu", Path(sys.argv[2]))
 hits = []
 jax.monitoring.register_event_listener(lambda event, **_: hits.append(event))
 config = SlotEngineConfig(**{**SMALL, "slots": 4, "bank_rows": 2, "sizes": (2,)})

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a slot engine says about itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import jax
+
+from segue_engine.batch.config import SlotEngineConfig
+from segue_engine.batch.mastering_protocol import MasteringChain
+from segue_engine.batch.programs import Recipes
+from segue_engine.contract import EngineInfo
+from segue_engine.frame_model import FrameModel
+
+
+def describe(
+    model: FrameModel, mastering: MasteringChain, config: SlotEngineConfig, recipes: Recipes, device: jax.Device
+) -> EngineInfo:
+    """Facts of the engine; guidance counts as a capability only where its programs are compiled."""
+    state = jax.tree.leaves((recipes.live, recipes.kept))
+    return EngineInfo(
+        model=model.name,
+        version=model.version,
+        device=f"{device.platform}:{device.device_kind}",
+        slots=config.slots,
+        levels=model.levels,
+        capabilities=replace(
+            model.capabilities,
+            guidance=model.capabilities.guidance and (config.guidance or not model.two_pass_guidance),
+        ),
+        codec_delay_frames=model.codec_delay,
+        mastering_delay_samples=mastering.delay_samples,
+        rewind_frames=config.rewind_frames,
+        bytes_per_slot=sum(leaf.size * leaf.dtype.itemsize for leaf in state) // config.rows,
+        default_sampling=model.default_sampling,
+        loudness_lufs=mastering.loudness_lufs,
+        true_peak_dbtp=mastering.true_peak_dbtp,
+    )
