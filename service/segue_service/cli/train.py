@@ -29,6 +29,9 @@ def train(
     ] = 12.0,
     folder: Annotated[Path, typer.Option(help="Checkpoints and log.")] = Path("runs/starter"),
     resume: Annotated[bool, typer.Option(help="Go on from the folder's checkpoint.")] = False,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Folder of weights to begin with, instead of random ones.")
+    ] = None,
     install: Annotated[
         Path | None, typer.Option(help="Folder that gets the averaged weights and their manifest.")
     ] = None,
@@ -45,6 +48,7 @@ def train(
             minutes=minutes,
             cooldown_minutes=cooldown_minutes,
             resume=resume,
+            start_from=start_from,
             install=install,
             seed=seed,
         )

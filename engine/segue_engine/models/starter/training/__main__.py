@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=default.folder)
     parser.add_argument("--install", type=Path, default=None, help="folder that gets the averaged weights")
     parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--start-from", type=Path, default=None, help="folder of weights to begin with")
     parser.add_argument("--seed", type=int, default=default.seed)
     parser.add_argument("--rate", type=float, default=default.optimiser.rate)
     parser.add_argument("--sequences", type=int, default=default.batch.sequences)
@@ -31,6 +32,7 @@ def main() -> None:
             cooldown_minutes=options.cooldown_minutes,
             seed=options.seed,
             resume=options.resume,
+            start_from=options.start_from,
             install=options.install,
             batch=replace(default.batch, sequences=options.sequences, frames=options.frames),
             optimiser=replace(default.optimiser, rate=options.rate),

@@ -19,13 +19,13 @@ from rich.console import Console
 
 from segue_engine.models.starter import tokens
 from segue_engine.models.starter.lm.config import LMConfig
-from segue_engine.models.starter.lm.params import count, init_params
+from segue_engine.models.starter.lm.params import Params, count, init_params
 from segue_engine.models.starter.training.batch import BatchConfig
 from segue_engine.models.starter.training.checkpoint import load_state, save_state
 from segue_engine.models.starter.training.optimiser import Optimiser, OptimiserConfig, TrainState
 from segue_engine.models.starter.training.source import Source, SourceConfig
 from segue_engine.models.starter.training.validation import Validation
-from segue_engine.models.starter.weights import installed_validation, save_weights
+from segue_engine.models.starter.weights import installed_validation, load_weights, save_weights
 
 CHECKPOINT = "checkpoint.safetensors"
 COOLDOWN = "COOLDOWN"
@@ -40,6 +40,8 @@ class TrainingConfig:
     cooldown_minutes: float = 12.0
     seed: int = 1
     resume: bool = False
+    start_from: Path | None = None
+    """Folder of weights to begin with instead of random ones; the optimiser's moments begin afresh."""
     install: Path | None = None
     """Folder that gets the averaged weights whenever they validate better than those that are there."""
     save_every_s: float = 180.0
@@ -81,16 +83,25 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def _first_params(config: TrainingConfig) -> Params:
+    if config.start_from is None:
+        return init_params(config.model, config.seed)
+    params, found, _ = load_weights(config.start_from)
+    if found != config.model:
+        raise ValueError(f"{config.start_from}: expected weights of {config.model}, found {found}")
+    return jax.tree.map(jax.numpy.asarray, params)  # type: ignore[no-any-return]
+
+
 def train(config: TrainingConfig, console: Console | None = None) -> Progress:
     """Train until the minutes are over, the cool-down is done, `max_steps` is reached, or somebody asks to stop.
 
     Touching `COOLDOWN` in the folder begins the final cool-down at once. Raises FileNotFoundError if there is nothing
-    to resume, and FileExistsError if a run would be overwritten.
+    to resume, FileExistsError if a run would be overwritten, WeightsError or ValueError if `start_from` can't be used.
     """
     console = console or (Console() if sys.stdout.isatty() else Console(width=200))
     path = config.folder / CHECKPOINT
     optimiser = Optimiser(config.model, config.optimiser)
-    state, progress = optimiser.start(init_params(config.model, config.seed)), Progress()
+    state, progress = optimiser.start(_first_params(config)), Progress()
     if config.resume:
         if not path.exists():
             raise FileNotFoundError(f"{path}: nothing to resume; start without --resume")
