@@ -54,6 +54,27 @@ class Guidance:
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How codes are drawn: temperature 0 is greedy; top_k 0 and min_p 0 switch the filter off.
+
+    None leaves the choice to the model's own default.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+
+    def validate(self) -> None:
+        """Raises ConditioningError naming the first field out of range."""
+        if self.temperature is not None and not 0.0 <= self.temperature <= 4.0:
+            raise ConditioningError(f"temperature: expected 0..4, got {self.temperature}")
+        if self.top_k is not None and not 0 <= self.top_k <= STYLE_CODES:
+            raise ConditioningError(f"top_k: expected 0..{STYLE_CODES}, got {self.top_k}")
+        if self.min_p is not None and not 0.0 <= self.min_p < 1.0:
+            raise ConditioningError(f"min_p: expected 0 <= min_p < 1, got {self.min_p}")
+
+
+@dataclass(frozen=True, slots=True)
 class Conditioning:
     """What a slot's next frame is generated under.
 
@@ -61,6 +82,7 @@ class Conditioning:
     notes: 128 values in {MASKED, NOTE_OFF, NOTE_HELD, NOTE_ONSET, NOTE_ON}, or None where the model decides.
     drums: MASKED (the model decides), DRUMS_OFF or DRUMS_ON.
     gain_db: level of the style, applied by mastering before its limiter.
+    sampling: how the frame's codes are drawn; what it leaves open is the model's default.
     """
 
     style_codes: tuple[int, ...] = ()
@@ -68,6 +90,7 @@ class Conditioning:
     drums: int = MASKED
     guidance: Guidance = field(default_factory=Guidance)
     gain_db: float = 0.0
+    sampling: Sampling = field(default_factory=Sampling)
 
     def validate(self) -> None:
         """Raises ConditioningError naming the first field out of range. Unchecked ids poison caches with NaN."""
@@ -90,27 +113,7 @@ class Conditioning:
                 raise ConditioningError(f"guidance.{name}: expected -1..7, got {value}")
         if not -60.0 <= self.gain_db <= 12.0:
             raise ConditioningError(f"gain_db: expected -60..12 dB, got {self.gain_db}")
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How codes are drawn, fixed per slot: temperature 0 is greedy; top_k 0 and min_p 0 switch the filter off.
-
-    None leaves the choice to the model's own default.
-    """
-
-    temperature: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-
-    def validate(self) -> None:
-        """Raises ConditioningError naming the first field out of range."""
-        if self.temperature is not None and not 0.0 <= self.temperature <= 4.0:
-            raise ConditioningError(f"temperature: expected 0..4, got {self.temperature}")
-        if self.top_k is not None and not 0 <= self.top_k <= STYLE_CODES:
-            raise ConditioningError(f"top_k: expected 0..{STYLE_CODES}, got {self.top_k}")
-        if self.min_p is not None and not 0.0 <= self.min_p < 1.0:
-            raise ConditioningError(f"min_p: expected 0 <= min_p < 1, got {self.min_p}")
+        self.sampling.validate()
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +215,7 @@ class Engine(Protocol):
     @property
     def clock(self) -> ClockReader | None: ...
 
-    def insert(
-        self,
-        seed: int,
-        conditioning: Conditioning,
-        sampling: Sampling = Sampling(),
-        prefill: NDArray[np.integer] | None = None,
-    ) -> SlotHandle:
+    def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
         """Claim a free slot, its first frame to be generated under `conditioning`; seed is any 64-bit integer.
 
         prefill int[frames, levels] is history that is heard by the model and never emitted.

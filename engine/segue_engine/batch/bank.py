@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from segue_engine.batch.frame import Carried, Live
 from segue_engine.batch.programs import BankShape, Programs, make_name
 from segue_engine.batch.rows import DUE, FRAME, GAIN, HostRows
+from segue_engine.contract import Sampling
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.int32]
@@ -42,8 +43,8 @@ class Bank:
     rows are wanted, so that a small population, or a slot that catches up, pays for the cut only once.
     """
 
-    def __init__(self, programs: Programs, params: Any, shape: BankShape) -> None:
-        self.inputs = HostRows(shape.rows)
+    def __init__(self, programs: Programs, params: Any, shape: BankShape, default_sampling: Sampling) -> None:
+        self.inputs = HostRows(shape.rows, default_sampling)
         self.owner = np.full(shape.rows, -1, np.int64)
         self.used = 0
         self._programs = programs

@@ -37,7 +37,6 @@ from segue_engine.contract import (
     EngineError,
     EngineInfo,
     Guidance,
-    Sampling,
     SlotHandle,
 )
 from segue_engine.frame_model import FrameModel
@@ -129,29 +128,21 @@ class SlotEngine:
         programs = compile_for(self._recipes, devices)
         params = [jax.device_put(self._model.params, device) for device in devices]
         for i in range(self.config.banks):
-            bank = Bank(programs[i % len(devices)], params[i % len(devices)], self._shape)
+            bank = Bank(programs[i % len(devices)], params[i % len(devices)], self._shape, self._model.default_sampling)
             bank.warm_up()
             self._banks.append(bank)
 
-    def insert(
-        self,
-        seed: int,
-        conditioning: Conditioning,
-        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
-        prefill: NDArray[np.integer] | None = None,
-    ) -> SlotHandle:
+    def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
         """As in the contract. History is taken in during the next steps that name the slot, a few frames in each, and
         its first block follows then."""
         self.warm_up()
         conditioning.validate()
-        sampling.validate()
         self._check_guidance(conditioning)
         history = checked(prefill, self._model.levels)
         handle = self._table.claim()
         slot = handle.index
         bank, row = self._placement.place(slot)
-        bank.inputs.start(row, seed, sampling, self._model.default_sampling)
-        bank.inputs.set_conditioning(row, conditioning)
+        bank.inputs.start(row, seed, conditioning)
         bank.reset(row)
         self._plans.start(slot, conditioning)
         self._carried.start(slot)

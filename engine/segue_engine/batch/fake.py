@@ -70,6 +70,11 @@ def _tones() -> NDArray[np.int16]:
     return np.concatenate([np.round(_PEAK * 32767 * wave), np.zeros((1, FRAME_SAMPLES))]).astype(np.int16)
 
 
+def _pitch_of(checksum: int) -> int:
+    # Multiplied, because a CRC is linear: some pairs of conditionings would share their low bits whatever the seed.
+    return (checksum * 2_654_435_761 & 0xFFFF_FFFF) * PITCHES >> 32
+
+
 class FakeClock:
     """Reads beats and bars out of level 0."""
 
@@ -116,7 +121,7 @@ class FakeEngine:
         self._tones = _tones()
         self._table = SlotTable(slots)
         self._plans = Plans(slots, self._info.rewind_frames)
-        self._rows = HostRows(slots)
+        self._rows = HostRows(slots, self._info.default_sampling)
         self._clock_offset = np.zeros(slots, np.int64)
         self._pitch = np.full((slots, 2), _SILENCE, np.int16)
         self._pitches = np.full((slots, self._history, 2), _SILENCE, np.int16)
@@ -133,21 +138,14 @@ class FakeEngine:
     def clock(self) -> FakeClock:
         return FakeClock()
 
-    def insert(
-        self,
-        seed: int,
-        conditioning: Conditioning,
-        sampling: Sampling = Sampling(),  # noqa: B008 (frozen)
-        prefill: NDArray[np.integer] | None = None,
-    ) -> SlotHandle:
+    def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
         """As in the contract; the clock goes on from the prefill's last frame."""
         self._check_open()
         conditioning.validate()
-        sampling.validate()
         offset = self._prefilled(prefill)
         handle = self._table.claim()
         slot = handle.index
-        self._rows.start(slot, seed, sampling, self._info.default_sampling)
+        self._rows.start(slot, seed, conditioning)
         self._plans.start(slot, conditioning)
         self._clock_offset[slot] = offset
         self._pitches[slot] = _SILENCE
@@ -267,9 +265,13 @@ class FakeEngine:
         rows = self._rows
         rows.set_conditioning(slot, conditioning)
         left = zlib.crc32(rows.style_codes[slot].tobytes(), zlib.crc32(rows.seed[slot].tobytes()))
-        rest = (rows.notes[slot], rows.drums[slot : slot + 1], rows.guidance[slot])
+        drawn = (rows.temperature, rows.top_k, rows.min_p)
+        rest = (
+            *(rows.notes[slot], rows.drums[slot : slot + 1], rows.guidance[slot]),
+            *(column[slot : slot + 1] for column in drawn),
+        )
         right = zlib.crc32(b"".join(part.tobytes() for part in rest), left)
-        self._pitch[slot] = (left % PITCHES, right % PITCHES)
+        self._pitch[slot] = (_pitch_of(left), _pitch_of(right))
 
     def _sound(self, slots: NDArray[np.int64], heads: NDArray[np.int64]) -> NDArray[np.int16]:
         """int16[n, FRAME_SAMPLES, 2]: the tones of the frames `heads`, late by the delays that `info` states."""

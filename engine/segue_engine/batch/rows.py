@@ -46,9 +46,13 @@ WIDTH: Final = sum(words for words, _ in _WORDS.values())
 
 
 class HostRows:
-    """Packed inputs of `count` rows. The attributes are views: writing them writes `packed`, int32[count, WIDTH]."""
+    """Packed inputs of `count` rows. The attributes are views: writing them writes `packed`, int32[count, WIDTH].
 
-    def __init__(self, count: int) -> None:
+    default: the model's sampling, for what a conditioning leaves open; what that leaves open too is off.
+    """
+
+    def __init__(self, count: int, default: Sampling) -> None:
+        self._default = default
         self.packed: NDArray[np.int32] = np.zeros((count, WIDTH), np.int32)
         field = self._field
         self.due: NDArray[np.int32] = field("due")[:, 0]
@@ -74,14 +78,12 @@ class HostRows:
         self.packed[row] = 0
         self.set_conditioning(row, Conditioning())
 
-    def start(self, row: int, seed: int, sampling: Sampling, default: Sampling) -> None:
-        """A new owner's seed (any 64-bit integer) and sampling; what it leaves open is the default's, else off."""
+    def start(self, row: int, seed: int, conditioning: Conditioning) -> None:
+        """A new owner: its seed (any 64-bit integer) and first conditioning."""
         self.packed[row] = 0
         word = seed & 0xFFFF_FFFF_FFFF_FFFF
         self.seed[row] = (word >> 32, word & 0xFFFF_FFFF)
-        self.temperature[row] = _first(sampling.temperature, default.temperature, 1.0)
-        self.top_k[row] = int(_first(sampling.top_k, default.top_k, 0))
-        self.min_p[row] = _first(sampling.min_p, default.min_p, 0.0)
+        self.set_conditioning(row, conditioning)
 
     def set_conditioning(self, row: int, conditioning: Conditioning) -> None:
         """Write a validated conditioning into the row."""
@@ -93,6 +95,10 @@ class HostRows:
         guidance = conditioning.guidance
         self.guidance[row] = (guidance.style, guidance.notes, guidance.drums)
         self.gain_db[row] = conditioning.gain_db
+        sampling, default = conditioning.sampling, self._default
+        self.temperature[row] = _first(sampling.temperature, default.temperature, 1.0)
+        self.top_k[row] = int(_first(sampling.top_k, default.top_k, 0))
+        self.min_p[row] = _first(sampling.min_p, default.min_p, 0.0)
 
 
 def _first(*values: float | None) -> float:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import CHANNELS, FRAME_RATE, FRAME_SAMPLES, Blocks, Conditioning, Engine, Sampling
+from segue_engine.contract import CHANNELS, FRAME_RATE, FRAME_SAMPLES, Blocks, Conditioning, Engine
 from segue_service.session.director import Director, Placement
 from segue_service.session.library import Record
 from segue_service.session.timeline import Axis
@@ -70,8 +70,7 @@ class Performer:
         waiting = sorted(said, key=lambda one: one.frame)
         last = axis.frame(frames * FRAME_SAMPLES - 1) + 1
         placement, entries = await self._place(0, [])
-        first = placement.points[0]
-        handle = engine.insert(self._seed, entries[0][1], Sampling(first.temperature, first.top_k, first.min_p))
+        handle = engine.insert(self._seed, entries[0][1])
         try:
             engine.steer(handle, entries[1:])
             self._keep(placement, result)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segue.v1 import control_pb2, session_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
-from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE, Sampling
+from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE
 from segue_service.errors import unknown_session, wrong_status
 from segue_service.session import slot_work
 from segue_service.session.audience import Audience, stopped
@@ -63,7 +63,6 @@ class Session:
         """What the first listener is to be told."""
         self.place = parts.hub.attach(self)
         self._parts = parts
-        self._sampling = Sampling()
         self._events = EventLog()
         self._audience = Audience(parts.hub, self.place, self._events, parts.settings, parts.metrics)
         self._steering = Steering(
@@ -80,14 +79,13 @@ class Session:
     async def open(self, *, paused: bool) -> None:
         """Claim a slot and begin. Raises EngineFullError, ConditioningError."""
         placement, entries = await self._steering.first()
-        axis, first = self._steering.axis, placement.points[0]
+        axis = self._steering.axis
         target = self.lead_ms * SAMPLE_RATE // 1000
-        sampling = self._sampling = Sampling(first.temperature, first.top_k, first.min_p)
         self.status = PAUSED if paused else PLAYING
 
         def claim(device: Device) -> Bound:
             return slot_work.claim(
-                device, self.seed, entries, sampling, axis, target=target, limit=placement.limit, active=not paused
+                device, self.seed, entries, axis, target=target, limit=placement.limit, active=not paused
             )
 
         def then(bound: Bound) -> None:
@@ -138,7 +136,7 @@ class Session:
             renewed: list[tuple[Bound, int, NDArray[np.int16]]] = []
 
             def renew(device: Device, frame: int, entries: Entries, limit: int) -> bool:
-                new, tail = slot_work.renew(device, bound, fresh, self._sampling, frame, entries, limit, axis)
+                new, tail = slot_work.renew(device, bound, fresh, frame, entries, limit, axis)
                 renewed.append((new, frame, tail))
                 return True
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import FRAME_SAMPLES, Conditioning, Sampling
+from segue_engine.contract import FRAME_SAMPLES, Conditioning
 from segue_service.session.device_thread import Device
 from segue_service.session.steering import Bound
 from segue_service.session.timeline import Axis
@@ -20,7 +20,6 @@ def claim(
     device: Device,
     seed: int,
     entries: Entries,
-    sampling: Sampling,
     axis: Axis,
     *,
     target: int,
@@ -28,7 +27,7 @@ def claim(
     active: bool,
 ) -> Bound:
     """A slot whose first frame is frame 0 of the timeline; it may run up to frame `limit`. Raises EngineFullError."""
-    handle = device.engine.insert(seed, entries[0][1], sampling)
+    handle = device.engine.insert(seed, entries[0][1])
     if len(entries) > 1:
         device.engine.steer(handle, entries[1:])
     device.bind(handle, axis.sample(0), target, 0.0, active=active)
@@ -69,7 +68,7 @@ def believe(device: Device, bound: Bound, playhead: int) -> None:
 
 
 def renew(
-    device: Device, old: Bound, seed: int, sampling: Sampling, frame: int, entries: Entries, limit: int, axis: Axis
+    device: Device, old: Bound, seed: int, frame: int, entries: Entries, limit: int, axis: Axis
 ) -> tuple[Bound, NDArray[np.int16]]:
     """A fresh slot in the place of an old one from a frame on; gives also what the old one would have played there.
 
@@ -87,7 +86,7 @@ def renew(
     target, playhead = int(pacer.target[slot]), pacer.playhead(slot, now)
     playing, active = pacer.is_playing(slot), bool(pacer.active[slot])
     device.release(old.handle)
-    handle = engine.insert(seed, entries[0][1], sampling)
+    handle = engine.insert(seed, entries[0][1])
     offset = frame - engine.info.codec_delay_frames
     if len(entries) > 1:
         engine.steer(handle, [(at - offset, conditioning) for at, conditioning in entries[1:]])

@@ -21,6 +21,7 @@ from segue_engine.contract import (
     Guidance,
     Prompt,
     PromptError,
+    Sampling,
     StyleEncoder,
 )
 from segue_service.soundtrack import Soundtrack, StylePoint
@@ -185,7 +186,11 @@ def _conditioning(point: StylePoint, codes: tuple[int, ...], override: Override 
     if override is not None and override.guidance is not None and override.share(point.frame) > 0.0:
         guidance = replace(guidance, style=override.guidance)
     return Conditioning(
-        style_codes=codes, drums=_DRUMS[point.drums], guidance=guidance, gain_db=round(float(point.gain_db), 2)
+        style_codes=codes,
+        drums=_DRUMS[point.drums],
+        guidance=guidance,
+        gain_db=round(float(point.gain_db), 2),
+        sampling=Sampling(point.temperature, point.top_k, point.min_p),
     )
 
 

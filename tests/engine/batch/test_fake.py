@@ -23,6 +23,7 @@ from segue_engine.contract import (
     Guidance,
     Prompt,
     PromptError,
+    Sampling,
     SlotHandle,
     StaleSlotError,
     StyleEncoder,
@@ -75,6 +76,7 @@ def test_step_hands_over_the_previous_dispatch() -> None:
         Conditioning(style_codes=(1, 2, 3), drums=1),
         Conditioning(style_codes=(1, 2, 3), gain_db=-6.0),
         Conditioning(style_codes=(1, 2, 3), guidance=Guidance(style=3.0)),
+        Conditioning(style_codes=(1, 2, 3), sampling=Sampling(temperature=0.7)),
         Conditioning(style_codes=(1, 2, 3), notes=(NOTE_ONSET,) + (0,) * 127),
     ],
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -103,7 +104,7 @@ def test_a_reused_slot_remembers_nothing(engine_of: Any, law_model: LawModel) ->
     a = engine.insert(SEED, style(1))
     first = pick(run(engine, 8), a)
     engine.release(a)
-    b = engine.insert(SEED + 1, style(2), Sampling(temperature=0.5, top_k=3))
+    b = engine.insert(SEED + 1, replace(style(2), sampling=Sampling(temperature=0.5, top_k=3)))
     engine.steer(b, [(20, style(4))])
     run(engine, 17)
     engine.rewind(b, 9)

@@ -146,7 +146,7 @@ def _reference(seed: int, conditioning: Sequence[Conditioning], history: np.ndar
         for word in (seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF, number):
             state = _mix(state, np.uint32(word))
         style = (*held.style_codes, *[-1] * (12 - len(held.style_codes)))
-        for values in (style, held.notes or [-1] * 128, [held.drums], [0]):
+        for values in (style, held.notes or [-1] * 128, [held.drums], [held.sampling.top_k or 0]):
             total = int(np.dot(np.asarray(values, np.int64), _weights(len(values)).astype(np.int64)))
             state = _mix(state, np.uint32(total & 0xFFFFFFFF))
         made = []

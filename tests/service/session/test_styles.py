@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segue_engine.batch.fake_styles import HashStyleEncoder
-from segue_engine.contract import PromptError
+from segue_engine.contract import PromptError, Sampling
 from segue_service.session.styles import Override, StyleTable, slerp
 from segue_service.soundtrack import Machine, SetState, StylePoint, parse_soundtrack
 from segue_service.soundtrack.clock import MusicClock
@@ -79,3 +79,14 @@ def test_slerp_keeps_to_the_sphere() -> None:
     np.testing.assert_allclose(slerp(a, b, 1.0), b, atol=1e-6)
     assert np.linalg.norm(slerp(a, b, 0.5)) == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(slerp(a, a, 0.3), a, atol=1e-6)
+
+
+async def test_sampling_switches_with_the_style(soundtrack_text: str, executor: ThreadPoolExecutor) -> None:
+    drawn = "    temperature: 0.5\n    top_k: 7\n    min_p: 0.1\n"
+    text = soundtrack_text.replace("    drums: on", drawn + "    drums: on", 1)
+    assert text != soundtrack_text
+    table = StyleTable(parse_soundtrack(text), HashStyleEncoder())
+    entries = await table.conditionings(plan(text, "combat", 40), None, executor)
+    assert entries[0][1].sampling == Sampling(), "a style that says nothing leaves it to the model"
+    assert entries[-1][1].sampling == Sampling(0.5, 7, 0.1)
+    assert len({conditioning.sampling for _, conditioning in entries}) == 2
