@@ -23,6 +23,10 @@ STYLE_LEVELS: Final = 12
 STYLE_CODES: Final = 1024
 NOTES: Final = 128
 
+LOUDNESS_LUFS: Final = -18.0
+"""What mastering brings a session to where its conditioning asks for no gain."""
+TRUE_PEAK_DBTP: Final = -1.0
+
 MASKED: Final = -1
 NOTE_OFF, NOTE_HELD, NOTE_ONSET, NOTE_ON = 0, 1, 2, 3
 DRUMS_OFF, DRUMS_ON = 0, 1
@@ -81,7 +85,8 @@ class Conditioning:
     style_codes: up to 12 RVQ codes in 0..1023; fewer are padded with MASKED, an empty tuple masks the style.
     notes: 128 values in {MASKED, NOTE_OFF, NOTE_HELD, NOTE_ONSET, NOTE_ON}, or None where the model decides.
     drums: MASKED (the model decides), DRUMS_OFF or DRUMS_ON.
-    gain_db: level of the style, applied by mastering before its limiter.
+    gain_db: level relative to LOUDNESS_LUFS, applied by mastering before its limiter.
+    true_peak_dbtp: the limiter's ceiling.
     sampling: how the frame's codes are drawn; what it leaves open is the model's default.
     """
 
@@ -90,6 +95,7 @@ class Conditioning:
     drums: int = MASKED
     guidance: Guidance = field(default_factory=Guidance)
     gain_db: float = 0.0
+    true_peak_dbtp: float = TRUE_PEAK_DBTP
     sampling: Sampling = field(default_factory=Sampling)
 
     def validate(self) -> None:
@@ -111,8 +117,10 @@ class Conditioning:
             value = getattr(self.guidance, name)
             if not -1.0 <= value <= 7.0:
                 raise ConditioningError(f"guidance.{name}: expected -1..7, got {value}")
-        if not -60.0 <= self.gain_db <= 12.0:
-            raise ConditioningError(f"gain_db: expected -60..12 dB, got {self.gain_db}")
+        if not -96.0 <= self.gain_db <= 24.0:
+            raise ConditioningError(f"gain_db: expected -96..24 dB, got {self.gain_db}")
+        if not -12.0 <= self.true_peak_dbtp <= 0.0:
+            raise ConditioningError(f"true_peak_dbtp: expected -12..0 dBTP, got {self.true_peak_dbtp}")
         self.sampling.validate()
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -180,14 +182,29 @@ async def serve(
 def _bind(server: grpc.aio.Server, settings: Settings) -> int:
     host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
     try:
+        _try_port(settings)  # grpc would print an error of its own beside ours
         port = server.add_insecure_port(f"{host}:{settings.port}")
-    except RuntimeError:
+    except (OSError, RuntimeError):
         port = 0
     if port == 0:
         raise ServeError(
             f"can't listen on {settings.host}:{settings.port}: the port is in use or the address is not this machine's"
         )
     return port
+
+
+def _try_port(settings: Settings) -> None:
+    """Raises OSError if nobody can listen there."""
+    if settings.port == 0:
+        return
+    for family, kind, protocol, _, address in socket.getaddrinfo(
+        settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    ):
+        with socket.socket(family, kind, protocol) as probe:
+            if os.name != "nt":  # on Windows the option would let two servers share a port
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
 
 
 def _serve_metrics(stack: contextlib.AsyncExitStack, metrics: Metrics, settings: Settings) -> int | None:

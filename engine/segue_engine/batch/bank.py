@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segue_engine.batch.frame import Carried, Live
 from segue_engine.batch.programs import BankShape, Programs, make_name
-from segue_engine.batch.rows import DUE, FRAME, GAIN, HostRows
+from segue_engine.batch.rows import DUE, FRAME, LEVELS, HostRows
 from segue_engine.contract import Sampling
 
 Rows = NDArray[np.int64]
@@ -125,12 +125,12 @@ class Bank:
             carried, _ = self._programs["sound 1"](live.carried, self._params, given, packed)
             self._update(row, 1, Live(rings, carried))
 
-    def replay(self, row: int, codes: Codes, gains_db: NDArray[np.float32]) -> None:
-        """Run the row's carried state over int32[frames, levels] again."""
+    def replay(self, row: int, codes: Codes, levels: NDArray[np.float32]) -> None:
+        """Run the row's carried state over codes int32[frames, n] and levels float32[frames, 2] again."""
         packed = self._packed(row, 1, np.array([row]))
         for i in range(len(codes)):
             packed = packed.copy()
-            packed[:, GAIN] = gains_db[i : i + 1].view(np.int32)
+            packed[:, LEVELS] = levels[i : i + 1].view(np.int32)
             live = self._open(row, 1)
             carried, _ = self._programs["sound 1"](live.carried, self._params, codes[i : i + 1], packed)
             self._update(row, 1, Live(live.rings, carried))
@@ -157,7 +157,7 @@ class Bank:
         self.reset(0)
         self.prefill(0, 0, one)
         self.load(0, 0)
-        self.replay(0, one, np.zeros(1, np.float32))
+        self.replay(0, one, np.zeros((1, 2), np.float32))
         self.reset_carried(0)
         self.move(0, 0)
         for size in self._shape.all_sizes:

@@ -22,27 +22,27 @@ class Memory:
 
     kept: NDArray[np.int64]
     codes: NDArray[np.int16]
-    gains: NDArray[np.float32]
+    levels: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Start from the copy at `place` (NOTHING: from fresh state), then run over codes and gains."""
+    """Start from the copy at `place` (NOTHING: from fresh state), then run over codes and levels float32[n, 2]."""
 
     place: int
     codes: NDArray[np.int32]
-    gains: NDArray[np.float32]
+    levels: NDArray[np.float32]
 
 
 class CarriedHistory:
-    """Per slot: the frames with a copy of carried state, and the codes and gains of its last `length` frames."""
+    """Per slot: the frames with a copy of carried state, and codes and mastering levels of its last `length` frames."""
 
     def __init__(self, slots: int, copies: int, interval: int, length: int, levels: int) -> None:
         self._interval = interval
         self._length = length
         self._kept: NDArray[np.int64] = np.full((slots, copies), NOTHING, np.int64)
         self._codes: NDArray[np.int16] = np.zeros((slots, length, levels), np.int16)
-        self._gains: NDArray[np.float32] = np.zeros((slots, length), np.float32)
+        self._levels: NDArray[np.float32] = np.zeros((slots, length, 2), np.float32)
         self._latest: NDArray[np.int64] = np.zeros(slots, np.int64)
 
     def start(self, slot: int) -> None:
@@ -50,8 +50,8 @@ class CarriedHistory:
         self._kept[slot] = NOTHING
         self._latest[slot] = 0
 
-    def record_gains(self, slots: NDArray[np.int64], frames: NDArray[np.int64], gains: NDArray[np.float32]) -> None:
-        self._gains[slots, frames % self._length] = gains
+    def record_levels(self, slots: NDArray[np.int64], frames: NDArray[np.int64], levels: NDArray[np.float32]) -> None:
+        self._levels[slots, frames % self._length] = levels
 
     def record_codes(self, slots: NDArray[np.int64], frames: NDArray[np.int64], codes: NDArray[np.int16]) -> None:
         self._codes[slots, frames % self._length] = codes
@@ -84,12 +84,12 @@ class CarriedHistory:
         return Replay(
             place=place if kept[place] >= 0 else NOTHING,
             codes=self._codes[slot, span].astype(np.int32),
-            gains=self._gains[slot, span],
+            levels=self._levels[slot, span],
         )
 
     def copy(self, slot: int) -> Memory:
-        return Memory(self._kept[slot].copy(), self._codes[slot].copy(), self._gains[slot].copy())
+        return Memory(self._kept[slot].copy(), self._codes[slot].copy(), self._levels[slot].copy())
 
     def paste(self, slot: int, memory: Memory) -> None:
-        self._kept[slot], self._codes[slot], self._gains[slot] = memory.kept, memory.codes, memory.gains
+        self._kept[slot], self._codes[slot], self._levels[slot] = memory.kept, memory.codes, memory.levels
         self._latest[slot] = max(int(memory.kept.max()), 0)

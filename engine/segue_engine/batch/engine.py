@@ -185,7 +185,7 @@ class SlotEngine:
             bank.reset_carried(row)
         else:
             bank.load(row, back.place)
-        bank.replay(row, back.codes, back.gains)
+        bank.replay(row, back.codes, back.levels)
         return reached
 
     def release(self, slot: SlotHandle) -> None:
@@ -268,7 +268,7 @@ class SlotEngine:
             self._keep(bank, slots[entries], heads[entries])
             rows = self._placement.row[slots[entries]]
             bank.inputs.frame[rows] = heads[entries] + self._prefills.offset[slots[entries]]
-            self._carried.record_gains(slots[entries], heads[entries], bank.inputs.gain_db[rows])
+            self._carried.record_levels(slots[entries], heads[entries], bank.inputs.levels[rows])
             guided = self._shape.guided and bool((bank.inputs.guidance[rows] != 1.0).any())
             made = bank.step(rows, guided, self.config.side_cost)
             at = 0

@@ -251,7 +251,7 @@ class FakeEngine:
         for slot in self._plans.due(slots, heads).tolist():
             self._apply(slot, self._plans.take(slot, int(self._table.heads[slot])))
         self._pitches[slots, heads % self._history] = self._pitch[slots]
-        self._gains[slots, heads % self._history] = 10.0 ** (self._rows.gain_db[slots] / 20.0)
+        self._gains[slots, heads % self._history] = 10.0 ** (self._rows.levels[slots, 0] / 20.0)
         manifest = Manifest(slots, self._table.epochs[slots], heads)
         codes = np.zeros((slots.size, 1, self._info.levels), np.int16)
         codes[:, 0, 0] = (heads + self._clock_offset[slots]) % CLOCK_CODES

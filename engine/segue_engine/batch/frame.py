@@ -38,15 +38,15 @@ class Live(NamedTuple):
 
 
 def unpack(packed: jax.Array) -> tuple[StepRows, jax.Array]:
-    """int32[B, WIDTH] → the model's inputs, and gain_db float32[B]. The inverse of `rows.HostRows`."""
+    """int32[B, WIDTH] → the model's inputs, and levels float32[B, 2] for mastering. The inverse of `rows.HostRows`."""
     fields: dict[str, jax.Array] = {}
     for name, (columns, kind) in LAYOUT.items():
         words = lax.bitcast_convert_type(packed[:, columns], kind)
         words = words.reshape(packed.shape[0], -1)
-        fields[name] = words if name in ("seed", "style_codes", "notes", "guidance") else words[:, 0]
-    gain_db = fields.pop("gain_db")
+        fields[name] = words if name in ("seed", "style_codes", "notes", "guidance", "levels") else words[:, 0]
+    levels = fields.pop("levels")
     due = fields.pop("due") != 0
-    return StepRows(due=due, **fields), gain_db
+    return StepRows(due=due, **fields), levels
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,11 @@ class Frame:
 
     def sound(self, carried: Carried, params: Any, codes: jax.Array, packed: jax.Array) -> tuple[Carried, jax.Array]:
         """Codes to mastered sound: state, int16[B, PCM + levels + 1]. A row that is not finite is silent."""
-        rows, gain_db = unpack(packed)
+        rows, levels = unpack(packed)
         codec, audio = self.model.decode(params, carried.codec, codes, rows.due)
         whole = jnp.isfinite(audio).all(axis=(1, 2))
         clean = jnp.where(whole[:, None, None], audio, 0.0)
-        mastering, audio = self.mastering.apply(carried.mastering, clean, gain_db, rows.due)
+        mastering, audio = self.mastering.apply(carried.mastering, clean, levels, rows.due)
         fine = whole & jnp.isfinite(audio).all(axis=(1, 2))
         audio = jnp.where(fine[:, None, None], audio, 0.0)
         pcm = jnp.round(jnp.clip(audio, -1.0, 1.0) * 32767.0).astype(jnp.int16)

@@ -24,6 +24,7 @@ class MasteringChain(Protocol):
         """State of `rows` fresh rows."""
         ...
 
-    def apply(self, state: Any, audio: jax.Array, gain_db: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:
-        """float32[B, 1920, 2], float32[B], bool[B] → state (rows not due bit-identical), float32[B, 1920, 2]."""
+    def apply(self, state: Any, audio: jax.Array, levels: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:
+        """float32[B, 1920, 2], levels float32[B, 2] (gain in dB, ceiling in dBTP), bool[B] → state (rows not due
+        bit-identical), float32[B, 1920, 2]."""
         ...

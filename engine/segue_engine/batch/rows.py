@@ -24,7 +24,7 @@ _WORDS: Final[dict[str, tuple[int, type[np.generic]]]] = {
     "temperature": (1, np.float32),
     "top_k": (1, np.int32),
     "min_p": (1, np.float32),
-    "gain_db": (1, np.float32),
+    "levels": (2, np.float32),
 }
 
 
@@ -40,7 +40,8 @@ LAYOUT: Final = _layout()
 """Field name → (columns of the packed array, element type)."""
 DUE: Final = LAYOUT["due"][0].start
 FRAME: Final = LAYOUT["frame"][0].start
-GAIN: Final = LAYOUT["gain_db"][0].start
+LEVELS: Final = LAYOUT["levels"][0]
+"""Gain in dB and true-peak ceiling in dBTP, for mastering."""
 WIDTH: Final = sum(words for words, _ in _WORDS.values())
 """int32 words in a row."""
 
@@ -65,7 +66,7 @@ class HostRows:
         self.temperature: NDArray[np.float32] = field("temperature")[:, 0]
         self.top_k: NDArray[np.int32] = field("top_k")[:, 0]
         self.min_p: NDArray[np.float32] = field("min_p")[:, 0]
-        self.gain_db: NDArray[np.float32] = field("gain_db")[:, 0]
+        self.levels: NDArray[np.float32] = field("levels")
         for row in range(count):
             self.clear(row)
 
@@ -94,7 +95,7 @@ class HostRows:
         self.drums[row] = conditioning.drums
         guidance = conditioning.guidance
         self.guidance[row] = (guidance.style, guidance.notes, guidance.drums)
-        self.gain_db[row] = conditioning.gain_db
+        self.levels[row] = (conditioning.gain_db, conditioning.true_peak_dbtp)
         sampling, default = conditioning.sampling, self._default
         self.temperature[row] = _first(sampling.temperature, default.temperature, 1.0)
         self.top_k[row] = int(_first(sampling.top_k, default.top_k, 0))

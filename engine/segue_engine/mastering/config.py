@@ -12,8 +12,6 @@ class MasteringConfig:
 
     loudness_lufs: float = -18.0
     """Integrated loudness that a session is brought to, before its styles' own gain."""
-    true_peak_dbtp: float = -1.0
-    """No true peak of the output is above this."""
     assumed_lufs: float = -18.0
     """Loudness of the codec's raw output until it has been measured."""
     assumed_weight_s: float = 2.0
@@ -38,7 +36,6 @@ class MasteringConfig:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("loudness_lufs", -40.0, -6.0),
-            ("true_peak_dbtp", -12.0, -0.1),
             ("assumed_lufs", -60.0, 0.0),
             ("assumed_weight_s", 0.1, 60.0),
             ("memory_s", 10.0, 3600.0),

@@ -48,8 +48,7 @@ class LimiterState(NamedTuple):
 class Limiter:
     """Limits blocks of any length that is a multiple of 128 samples; channels are linked. `DELAY` samples late."""
 
-    def __init__(self, true_peak_dbtp: float, release_ms: float) -> None:
-        self._ceiling_db = true_peak_dbtp - MARGIN_DB
+    def __init__(self, release_ms: float) -> None:
         self._release = float(np.exp(-SEGMENT / (SAMPLE_RATE * release_ms / 1000.0)))
         self._interpolate = _interpolator()
         self._smooth = np.hanning(WINDOW + 2)[1:-1]
@@ -62,12 +61,16 @@ class Limiter:
             reduction=jnp.zeros((rows, HISTORY), jnp.float32),
         )
 
-    def apply(self, state: LimiterState, audio: jax.Array) -> tuple[LimiterState, jax.Array, jax.Array]:
-        """float32[B, 2, n] finite → state, float32[B, 2, n] limited, float32[B] the block's deepest reduction in dB."""
+    def apply(
+        self, state: LimiterState, audio: jax.Array, true_peak_dbtp: jax.Array
+    ) -> tuple[LimiterState, jax.Array, jax.Array]:
+        """float32[B, 2, n] finite, ceilings float32[B] → state, float32[B, 2, n] limited, float32[B] the block's
+        deepest reduction in dB. A ceiling that is lowered holds from the next `DELAY` samples on."""
         rows, _, samples = audio.shape
         line = jnp.concatenate([state.audio, audio], axis=2)
         peaks = self._peaks(line, samples)
-        needed = jnp.maximum(20.0 * jnp.log10(jnp.maximum(peaks, 1e-6)) - self._ceiling_db, 0.0)
+        ceiling = (true_peak_dbtp - MARGIN_DB)[:, None]
+        needed = jnp.maximum(20.0 * jnp.log10(jnp.maximum(peaks, 1e-6)) - ceiling, 0.0)
         held = jnp.concatenate([state.reduction, self._hold(needed, state.reduction[:, -1])], axis=1)
         spread = _sliding_max(held)
         smooth = jnp.matmul(spread, self._smoother(samples // SEGMENT), precision=_HIGHEST)

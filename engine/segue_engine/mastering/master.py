@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from segue_engine.contract import CHANNELS, FRAME_RATE, FRAME_SAMPLES
+from segue_engine.contract import CHANNELS, FRAME_RATE, FRAME_SAMPLES, LOUDNESS_LUFS, TRUE_PEAK_DBTP
 from segue_engine.mastering.config import MasteringConfig
 from segue_engine.mastering.limiter import DELAY, Limiter, LimiterState
 from segue_engine.mastering.liveness import Liveness, LivenessState
@@ -56,18 +56,19 @@ class MasteringState(NamedTuple):
 class Mastering:
     """Batched mastering of 40 ms frames. Immutable; any thread.
 
-    `delay_samples`: the output is the input that much later. `loudness_lufs`, `true_peak_dbtp`: the targets.
-    Further keywords are those of `MasteringConfig`. Raises ValueError naming the field that is out of range.
+    `delay_samples`: the output is the input that much later. `loudness_lufs`: the rider's target. `true_peak_dbtp`: the
+    ceiling of a conditioning that names none. Further keywords are those of `MasteringConfig`. Raises ValueError naming
+    the field that is out of range.
     """
 
-    def __init__(self, loudness_lufs: float = -18.0, true_peak_dbtp: float = -1.0, **settings: float) -> None:
-        self.config = MasteringConfig(loudness_lufs=loudness_lufs, true_peak_dbtp=true_peak_dbtp, **settings)
+    def __init__(self, loudness_lufs: float = LOUDNESS_LUFS, **settings: float) -> None:
+        self.config = MasteringConfig(loudness_lufs=loudness_lufs, **settings)
         self.delay_samples = DELAY
         self.loudness_lufs = self.config.loudness_lufs
-        self.true_peak_dbtp = self.config.true_peak_dbtp
+        self.true_peak_dbtp = TRUE_PEAK_DBTP
         self._liveness = Liveness(self.config.silence_dbfs)
         self._loudness = Loudness(self.config)
-        self._limiter = Limiter(self.config.true_peak_dbtp, self.config.release_ms)
+        self._limiter = Limiter(self.config.release_ms)
 
     @property
     def bytes_per_row(self) -> int:
@@ -86,23 +87,27 @@ class Mastering:
         )
 
     def apply(
-        self, state: MasteringState, audio: jax.Array, gain_db: jax.Array, due: jax.Array
+        self, state: MasteringState, audio: jax.Array, levels: jax.Array, due: jax.Array
     ) -> tuple[MasteringState, jax.Array]:
-        """float32[B, 1920, 2], float32[B], bool[B] → state, float32[B, 1920, 2], `delay_samples` late.
+        """float32[B, 1920, 2], float32[B, 2], bool[B] → state, float32[B, 1920, 2], `delay_samples` late.
 
-        gain_db is the style's intent: it comes after the loudness rider, and its change is ramped over the frame (a
-        fresh row begins with it). A row that holds a NaN or infinity is taken as silence (`state.liveness.fault`).
-        A row that is not due keeps its state bit for bit and puts out zeros.
+        levels: gain in dB, and the limiter's ceiling in dBTP. The gain is what soundtrack and style intend: it comes
+        after the loudness rider, and its change is ramped over the frame (a fresh row begins with it). A row that holds
+        a NaN or infinity is taken as silence (`state.liveness.fault`). A row that is not due keeps its state bit for
+        bit and puts out zeros.
         """
         if audio.shape[1:] != (FRAME_SAMPLES, CHANNELS):
             raise ValueError(f"audio: expected [rows, {FRAME_SAMPLES}, {CHANNELS}], got {list(audio.shape)}")
         liveness, clean = self._liveness.apply(state.liveness, jnp.swapaxes(audio, 1, 2))
         loudness = self._loudness.apply(state.loudness, clean)
-        style_db = jnp.clip(jnp.nan_to_num(gain_db), -60.0, 12.0)
+        wanted = jnp.nan_to_num(levels)
+        style_db = jnp.clip(wanted[:, 0], -96.0, 24.0)
         gain = jnp.exp((loudness.gain_db + style_db) * np.float32(np.log(10.0) / 20.0))
         before = jnp.where(state.gain < 0.0, gain, state.gain)
         ramp = before[:, None] + (gain - before)[:, None] * _RAMP
-        limiter, out, reduction = self._limiter.apply(state.limiter, clean * ramp[:, None, :])
+        limiter, out, reduction = self._limiter.apply(
+            state.limiter, clean * ramp[:, None, :], jnp.clip(wanted[:, 1], -12.0, 0.0)
+        )
         after = MasteringState(liveness, loudness, limiter, gain, reduction)
         kept = jax.tree.map(lambda new, old: _where_rows(due, new, old), after, state)
         return kept, _where_rows(due, jnp.swapaxes(out, 1, 2), 0.0)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from segue_engine.contract import (
     DRUMS_OFF,
     DRUMS_ON,
+    LOUDNESS_LUFS,
     MASKED,
     Conditioning,
     Guidance,
@@ -24,7 +25,7 @@ from segue_engine.contract import (
     Sampling,
     StyleEncoder,
 )
-from segue_service.soundtrack import Soundtrack, StylePoint
+from segue_service.soundtrack import Output, Soundtrack, StylePoint
 
 FloatArray = NDArray[np.float32]
 AudioLoader = Callable[[str], FloatArray]
@@ -64,6 +65,7 @@ class StyleTable:
     ) -> None:
         self.encoder = encoder
         self.names = tuple(soundtrack.styles)
+        self._output = soundtrack.output
         self._cache: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._cache_size = cache
         self.hits = self.misses = 0
@@ -111,7 +113,7 @@ class StyleTable:
             codes_of = found.get(key) or self._cache[key]
             if key in self._cache:
                 self._cache.move_to_end(key)
-            conditioning = _conditioning(point, codes_of, override)
+            conditioning = _conditioning(point, codes_of, override, self._output)
             if not entries or entries[-1][1] != conditioning:
                 entries.append((point.frame, conditioning))
         while len(self._cache) > self._cache_size:
@@ -181,7 +183,7 @@ def _rounded(value: FloatArray | float) -> bytes:
     return np.round(np.asarray(value, np.float32) * _GRAIN).astype(np.int16).tobytes()
 
 
-def _conditioning(point: StylePoint, codes: tuple[int, ...], override: Override | None) -> Conditioning:
+def _conditioning(point: StylePoint, codes: tuple[int, ...], override: Override | None, output: Output) -> Conditioning:
     guidance = Guidance(point.guidance.style, point.guidance.notes, point.guidance.drums)
     if override is not None and override.guidance is not None and override.share(point.frame) > 0.0:
         guidance = replace(guidance, style=override.guidance)
@@ -189,7 +191,8 @@ def _conditioning(point: StylePoint, codes: tuple[int, ...], override: Override 
         style_codes=codes,
         drums=_DRUMS[point.drums],
         guidance=guidance,
-        gain_db=round(float(point.gain_db), 2),
+        gain_db=round(float(point.gain_db) + output.loudness - LOUDNESS_LUFS, 2),
+        true_peak_dbtp=output.true_peak,
         sampling=Sampling(point.temperature, point.top_k, point.min_p),
     )
 

@@ -30,7 +30,7 @@ from segue_service.soundtrack.messages import (
     TransitionStarted,
     UnknownName,
 )
-from segue_service.soundtrack.model import Fade, Guidance, Prompt, Soundtrack, Style
+from segue_service.soundtrack.model import Fade, Guidance, Output, Prompt, Soundtrack, Style
 from segue_service.soundtrack.outline import outline
 from segue_service.soundtrack.plan import FadeView, StylePlan, StylePoint
 from segue_service.soundtrack.schema import json_schema, schema_text
@@ -54,6 +54,7 @@ __all__ = [
     "MusicClock",
     "OutOfRange",
     "Outcome",
+    "Output",
     "ParameterChanged",
     "PostEvent",
     "PostTrigger",

@@ -97,6 +97,7 @@ def style(seed: int) -> Conditioning:
         notes=tuple(random.integers(-1, 4, NOTES).tolist()) if seed % 2 else None,
         drums=int(random.integers(-1, 2)),
         gain_db=float(random.uniform(-6, 0)),
+        true_peak_dbtp=float(random.uniform(-6, 0)),
         sampling=Sampling(temperature=float(random.uniform(0.5, 1.5)), top_k=30) if seed % 3 == 0 else Sampling(),
     )
 

@@ -114,7 +114,8 @@ class PlainMastering:
     def init(self, rows: int) -> Any:
         return {"gain": jnp.ones((rows,), jnp.float32), "tail": jnp.zeros((rows, self.delay_samples, 2), jnp.float32)}
 
-    def apply(self, state: Any, audio: jax.Array, gain_db: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:
+    def apply(self, state: Any, audio: jax.Array, levels: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:
+        gain_db = levels[:, 0]
         gain = jnp.where(due, state["gain"] * 0.5 + 0.5 * 10 ** (gain_db / 20), state["gain"])
         loud = audio * gain[:, None, None]
         whole = jnp.concatenate([state["tail"], loud], axis=1)

@@ -18,23 +18,26 @@ from segue_engine.mastering.limiter import DELAY, SEGMENT, Limiter, LimiterState
 RATE = 48_000
 BLOCK = 1920
 Audio = NDArray[np.float32]
+ONE = np.full(1, -1.0, np.float32)
 
 
 @cache
 def limiter() -> Limiter:
-    return Limiter(true_peak_dbtp=-1.0, release_ms=120.0)
+    return Limiter(release_ms=120.0)
 
 
 @cache
-def compiled() -> Callable[[LimiterState, jax.Array], tuple[LimiterState, jax.Array, jax.Array]]:
+def compiled() -> Callable[..., tuple[LimiterState, jax.Array, jax.Array]]:
     return jax.jit(limiter().apply)
 
 
-def limit(audio: Audio, block: int = BLOCK) -> tuple[Audio, Audio]:
+def limit(audio: Audio, block: int = BLOCK, ceiling: float = -1.0) -> tuple[Audio, Audio]:
     """audio[2, n] → limited[2, n] with the delay taken out (n − DELAY samples), reduction per block."""
     state, out, reductions = limiter().init(1), [], []
     for start in range(0, audio.shape[1], block):
-        state, made, reduction = compiled()(state, jnp.asarray(audio[None, :, start : start + block]))
+        state, made, reduction = compiled()(
+            state, jnp.asarray(audio[None, :, start : start + block]), np.full(1, ceiling, np.float32)
+        )
         out.append(np.asarray(made[0]))
         reductions.append(np.asarray(reduction[0]))
     return np.concatenate(out, axis=1)[:, DELAY:], np.array(reductions)
@@ -87,6 +90,13 @@ def test_no_true_peak_above_the_ceiling(name: str) -> None:
     assert np.all(np.isfinite(out))
     assert peak_dbtp(out) <= -1.0
     assert peak_dbtp(out) > -5.0, "it limits, it does not mute"
+
+
+@pytest.mark.parametrize("ceiling", [-12.0, -3.0, 0.0])
+def test_the_ceiling_is_the_rows_own(ceiling: float) -> None:
+    out, _ = limit(hostile()["sweep"], ceiling=ceiling)
+    out = out * np.clip((out.shape[1] - np.arange(out.shape[1])) / 480, 0, 1)
+    assert ceiling - 1.5 < peak_dbtp(out) <= ceiling
 
 
 @pytest.mark.parametrize("name", ["noise at +20 dB", "bursts out of silence", "sweep"])
@@ -148,8 +158,8 @@ def test_gain_moves_smoothly_into_and_out_of_a_peak() -> None:
 def test_release_comes_to_an_end() -> None:
     state = limiter().init(1)
     loud, quiet = jnp.full((1, 2, BLOCK), 4.0), jnp.zeros((1, 2, BLOCK))
-    state, _, _ = compiled()(state, loud)
+    state, _, _ = compiled()(state, loud, ONE)
     assert np.asarray(state.reduction).max() > 10
     for _ in range(80):
-        state, _, _ = compiled()(state, quiet)
+        state, _, _ = compiled()(state, quiet, ONE)
     assert not np.asarray(state.reduction).any()

@@ -21,12 +21,12 @@ ROWS = 4
 RATE = 48_000
 Audio = NDArray[np.float32]
 ALL = np.ones(ROWS, np.bool_)
-FLAT = np.zeros(ROWS, np.float32)
+FLAT = np.tile(np.float32([0, -1]), (ROWS, 1))
 
 
 @cache
 def mastering() -> Mastering:
-    return Mastering(loudness_lufs=-18.0, true_peak_dbtp=-1.0)
+    return Mastering(loudness_lufs=-18.0)
 
 
 @cache
@@ -45,7 +45,7 @@ def run(blocks: Audio, gains: NDArray[np.floating] | None = None) -> tuple[Maste
     state = mastering().init(ROWS)
     out = []
     for index, block in enumerate(blocks):
-        gain = FLAT if gains is None else np.full(ROWS, gains[index], np.float32)
+        gain = FLAT if gains is None else np.tile(np.float32([gains[index], -1]), (ROWS, 1))
         state, made = apply()(state, block, gain, ALL)
         out.append(np.asarray(made))
     return state, np.concatenate(out, axis=1)
@@ -75,7 +75,7 @@ def test_rows_not_due_stay_bit_identical_and_silent() -> None:
     due = np.array([True, False, True, False])
     garbage = noise(1, seed=9, level=5.0)[0]
     garbage[3] = np.nan
-    state, out = apply()(state, garbage, np.full(ROWS, np.nan, np.float32), due)
+    state, out = apply()(state, garbage, np.full((ROWS, 2), np.nan, np.float32), due)
     for old, new in zip(before, leaves(state), strict=True):
         assert np.array_equal(old[~due], new[~due])
     assert any(not np.array_equal(old[due], new[due]) for old, new in zip(before, leaves(state), strict=True))
@@ -119,9 +119,9 @@ def test_state_stays_finite_under_abuse() -> None:
         block = noise(1, seed=index, level=float(10.0 ** rng.uniform(-12, 12)))[0]
         if index % 7 == 0:
             block[index % ROWS, :: 1 + index] = rng.choice([np.nan, np.inf, -np.inf, 3e38])
-        gain = rng.choice([np.nan, np.inf, -1e9, 12.0, 0.0], ROWS).astype(np.float32)
-        state, out = apply()(state, block, gain, rng.random(ROWS) < 0.8)
-        assert np.all(np.abs(np.asarray(out)) <= 10 ** (-1 / 20))
+        levels = rng.choice([np.nan, np.inf, -1e9, 12.0, 0.0], (ROWS, 2)).astype(np.float32)
+        state, out = apply()(state, block, levels, rng.random(ROWS) < 0.8)
+        assert np.all(np.abs(np.asarray(out)) <= 1.0), "no ceiling is above full scale"
     assert all(np.all(np.isfinite(leaf)) for leaf in leaves(state))
     assert np.all(np.isfinite(np.asarray(mastering().metrics(state))))
 
@@ -188,9 +188,9 @@ def test_metrics_are_as_documented() -> None:
 
 def test_wrong_shapes_and_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="audio"):
-        mastering().apply(mastering().init(1), jnp.zeros((1, 960, 2)), jnp.zeros(1), jnp.ones(1, bool))
-    with pytest.raises(ValueError, match="true_peak_dbtp"):
-        Mastering(true_peak_dbtp=3.0)
+        mastering().apply(mastering().init(1), jnp.zeros((1, 960, 2)), jnp.zeros((1, 2)), jnp.ones(1, bool))
+    with pytest.raises(ValueError, match="loudness_lufs"):
+        Mastering(loudness_lufs=3.0)
     with pytest.raises(ValueError, match="loudness_lufs"):
         Mastering(loudness_lufs=float("nan"))
     with pytest.raises(TypeError):

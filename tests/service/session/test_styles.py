@@ -90,3 +90,12 @@ async def test_sampling_switches_with_the_style(soundtrack_text: str, executor: 
     assert entries[0][1].sampling == Sampling(), "a style that says nothing leaves it to the model"
     assert entries[-1][1].sampling == Sampling(0.5, 7, 0.1)
     assert len({conditioning.sampling for _, conditioning in entries}) == 2
+
+
+async def test_the_output_level_is_the_soundtracks(soundtrack_text: str, executor: ThreadPoolExecutor) -> None:
+    text = soundtrack_text.replace("loudness: -18 LUFS, true_peak: -1", "loudness: -14 LUFS, true_peak: -3")
+    points = plan(soundtrack_text, "combat", 40)
+    tables = [StyleTable(parse_soundtrack(one), HashStyleEncoder()) for one in (soundtrack_text, text)]
+    plain, louder = [await table.conditionings(points, None, executor) for table in tables]
+    assert {round(b.gain_db - a.gain_db, 2) for (_, a), (_, b) in zip(plain, louder, strict=True)} == {4.0}
+    assert {conditioning.true_peak_dbtp for _, conditioning in louder} == {-3.0}

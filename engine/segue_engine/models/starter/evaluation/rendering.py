@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import CHANNELS, FRAME_SAMPLES
+from segue_engine.contract import CHANNELS, FRAME_SAMPLES, TRUE_PEAK_DBTP
 from segue_engine.mastering import Mastering
 from segue_engine.models.starter.evaluation.generate import Advance
 from segue_engine.models.starter.synth import render_batch
@@ -42,7 +42,7 @@ def _chain() -> tuple[Mastering, Any]:
     def run(state: Any, frames: jax.Array) -> tuple[Any, jax.Array]:
         def one(carry: Any, audio: jax.Array) -> tuple[Any, jax.Array]:
             rows = audio.shape[0]
-            return mastering.apply(carry, audio, jnp.zeros((rows,), jnp.float32), jnp.ones((rows,), jnp.bool_))
+            return mastering.apply(carry, audio, jnp.tile(jnp.asarray([0.0, TRUE_PEAK_DBTP], jnp.float32), (rows, 1)), jnp.ones((rows,), jnp.bool_))
 
         return jax.lax.scan(one, state, frames)
 
