@@ -57,7 +57,7 @@ class Settings(BaseModel):
     remembered_requests: int = Field(default=256, ge=1, le=65_536)
     """request_ids remembered per session."""
     style_workers: int = Field(default=2, ge=1, le=64)
-    """Threads that embed and quantise styles."""
+    """Threads that quantise the styles of running sessions, and as many that embed prompts."""
     style_cache: int = Field(default=4_096, ge=16)
     """Blends whose style codes are remembered per soundtrack."""
 

@@ -103,11 +103,16 @@ async def running(
         port = _bind(server, settings)
         metrics_port = _serve_metrics(stack, metrics, settings)
         executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
+        slow = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-embed"))
         hub = Hub(engine, 2 * engine.info.slots, -(-settings.history_ms * FRAME_RATE // 1000), metrics)
         device = DeviceThread(engine, hub.on_report, metrics, on_death=on_death)
-        parts = Parts(engine, hub, device, executor, settings, metrics)
+        parts = Parts(engine, hub, device, executor, slow, settings, metrics)
         registry = Registry(parts)
-        library = Library(assembly.style_encoder, executor, limit=settings.max_soundtracks, cache=settings.style_cache)
+        library = Library(
+            *(assembly.style_encoder, slow, engine.info.capabilities),
+            limit=settings.max_soundtracks,
+            cache=settings.style_cache,
+        )
         operations = OperationsHandlers(registry)
         server.add_generic_rpc_handlers(
             tuple(

@@ -102,7 +102,7 @@ class AuthoringHandlers:
         def parse() -> Soundtrack:
             return load_built(text) if as_json else parse_soundtrack(text, name)
 
-        soundtrack = await asyncio.get_running_loop().run_in_executor(self._parts.executor, parse)
+        soundtrack = await asyncio.get_running_loop().run_in_executor(self._parts.slow, parse)
         return await self._library.compile(soundtrack)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from segue.v1 import audio_pb2, session_pb2, stream_pb2
 from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, EngineInfo
 from segue_service.session.library import Record
+from segue_service.session.score import follows_score
 
 Warning_ = stream_pb2.Warning
 
@@ -51,6 +52,9 @@ def warnings_of(record: Record, info: EngineInfo) -> list[stream_pb2.Warning]:
         missing += [f"styles.{name}.drums" for name, style in styles if style.drums != "auto"]
     if not info.capabilities.guidance:
         missing += [f"styles.{name}.guidance" for name, style in styles if style.guidance is not None]
+    music = record.soundtrack.music
+    if music is not None and not follows_score(info.capabilities):
+        missing += [f"music.{name}" for name in ("tempo", "meter", "key", "progression") if getattr(music, name)]
     found += [
         Warning_(code=Warning_.CODE_CAPABILITY_MISSING, message=f"{field}: the model {info.model} can't follow it")
         for field in missing

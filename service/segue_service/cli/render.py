@@ -44,14 +44,16 @@ async def perform(
     assembly: Assembly, soundtrack: Soundtrack, folder: Path, script: Script, seconds: float, seed: int, progress: Any
 ) -> Performance:
     """Play the script; `progress(frame)` is called after each frame."""
-    from segue_engine.contract import FRAME_RATE, PromptError
+    from segue_engine.contract import FRAME_RATE, EngineError
     from segue_service.session.library import Library
     from segue_service.session.offline import Performer, Said, frame_of
 
     with ThreadPoolExecutor(1) as executor:
         try:
-            record = await Library(assembly.style_encoder, executor).compile(soundtrack, prompt_audio(folder))
-        except PromptError as error:
+            record = await Library(assembly.style_encoder, executor, assembly.info.capabilities).compile(
+                soundtrack, prompt_audio(folder)
+            )
+        except EngineError as error:
             raise CommandError(f"{folder}: {error}", 2) from None
         for style, note in record.styles.notes.items():
             console.print(f" note: styles.{style}: {note}", style="yellow", markup=False)

@@ -73,7 +73,7 @@ def run_server(
 ) -> None:
     """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence."""
 
-    from segue_engine.contract import PromptError
+    from segue_engine.contract import EngineError
     from segue_service.server import ServeError, serve
 
     assembly = build_engine(model, slots, device)
@@ -86,7 +86,7 @@ def run_server(
     with runner:
         try:
             runner.run(serve(settings, assembly, offers, on_ready=on_ready))
-        except (ServeError, PromptError) as error:
+        except (ServeError, EngineError) as error:
             raise CommandError(str(error)) from None
 
 

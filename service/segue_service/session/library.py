@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segue_engine.contract import Prompt, StyleEncoder
+from segue_engine.contract import Capabilities, Prompt, StyleEncoder
 from segue_service.errors import limit_reached, unknown, version_conflict
+from segue_service.session.score import Score, follows_score
 from segue_service.session.styles import AudioLoader, FloatArray, StyleTable
 from segue_service.soundtrack import Diagnostic, Machine, Soundtrack, build, check, content_hash
 
@@ -40,7 +41,17 @@ class Record:
 class Library:
     """Records by name and version. Lookups from the event loop; embedding runs on the executor."""
 
-    def __init__(self, encoder: StyleEncoder, executor: Executor, *, limit: int = 256, cache: int = 4096) -> None:
+    def __init__(
+        self,
+        encoder: StyleEncoder,
+        executor: Executor,
+        capabilities: Capabilities | None = None,
+        *,
+        limit: int = 256,
+        cache: int = 4096,
+    ) -> None:
+        """capabilities: of the model that will play; without them a `music` section is not made into notes."""
+        self._scored = capabilities is not None and follows_score(capabilities)
         self._encoder = encoder
         self._executor = executor
         self._limit = limit
@@ -51,7 +62,9 @@ class Library:
         """Embed and compile without keeping. Raises PromptError."""
 
         def work() -> Record:
-            styles = StyleTable(soundtrack, self._encoder, audio, self._cache)
+            music = soundtrack.music if self._scored else None
+            score = None if music is None else Score(music)
+            styles = StyleTable(soundtrack, self._encoder, audio, self._cache, score)
             return Record(
                 soundtrack=soundtrack,
                 hash=content_hash(soundtrack).removeprefix("sha256:"),

@@ -98,7 +98,7 @@ class Performer:
     async def _place(self, frame: int, said: Sequence[Said]) -> tuple[Placement, list[tuple[int, Conditioning]]]:
         clock = self._director.machine.nominal_clock(frame) if self._clock is None else self._clock.at(frame)
         placement = self._director.place(frame, clock, [(one.name, one.inputs) for one in said])
-        entries = await self._record.styles.conditionings(placement.points, None, self._executor)
+        entries = await self._record.styles.conditionings(placement.points, None, self._executor, placement.limit)
         return placement, entries
 
     def _keep(self, placement: Placement, result: Performance) -> None:

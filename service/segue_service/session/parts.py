@@ -21,5 +21,8 @@ class Parts:
     hub: Hub
     device: DeviceThread
     executor: Executor
+    """Quantises the styles of running sessions. What may take long (embedding, parsing) has `slow`, so that no upload
+    stands in the way of a control."""
+    slow: Executor
     settings: Settings
     metrics: Metrics

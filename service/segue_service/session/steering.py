@@ -117,7 +117,7 @@ class Steering:
     async def first(self) -> tuple[Placement, Entries]:
         """The first plan, before there is a slot."""
         placement = self.director.place(0, self.clock(0))
-        return placement, await self._styles.conditionings(placement.points, None, self._executor)
+        return placement, await self._styles.conditionings(placement.points, None, self._executor, placement.limit)
 
     async def replan(self, tell: Callable[[Device, int, Entries, int], bool], then: Callable[[], None]) -> int:
         """Land a plan by another command than steering; the caller holds the lock. Gives the frame that it begins at.
@@ -209,7 +209,7 @@ class Steering:
             wanted = self._override if override is None else override(frame)
             placement = self.director.place(frame, self.clock(frame), batches)
             current = _until_transition(wanted, self.director, placement)
-            entries = await self._styles.conditionings(placement.points, current, self._executor)
+            entries = await self._styles.conditionings(placement.points, current, self._executor, placement.limit)
             command = _command(bound, frame, entries, placement.limit, self.axis, tell)
             reached = await self._device.submit(command, lambda landed: then() if landed and then is not None else None)
             if reached:

@@ -25,6 +25,7 @@ from segue_engine.contract import (
     Sampling,
     StyleEncoder,
 )
+from segue_service.session.score import Score
 from segue_service.soundtrack import Output, Soundtrack, StylePoint
 
 FloatArray = NDArray[np.float32]
@@ -61,11 +62,17 @@ class StyleTable:
     """
 
     def __init__(
-        self, soundtrack: Soundtrack, encoder: StyleEncoder, audio: AudioLoader | None = None, cache: int = 4096
+        self,
+        soundtrack: Soundtrack,
+        encoder: StyleEncoder,
+        audio: AudioLoader | None = None,
+        cache: int = 4096,
+        score: Score | None = None,
     ) -> None:
         self.encoder = encoder
         self.names = tuple(soundtrack.styles)
         self._output = soundtrack.output
+        self._score = score
         self._cache: OrderedDict[bytes, tuple[int, ...]] = OrderedDict()
         self._cache_size = cache
         self.hits = self.misses = 0
@@ -93,9 +100,10 @@ class StyleTable:
         self.notes: Mapping[str, str] = notes
 
     async def conditionings(
-        self, points: Sequence[StylePoint], override: Override | None, executor: Executor
+        self, points: Sequence[StylePoint], override: Override | None, executor: Executor, limit: int
     ) -> list[tuple[int, Conditioning]]:
-        """What to generate under, from each point's frame on; equal neighbours are merged. Event loop only."""
+        """What to generate under up to frame `limit`, from each entry's frame on; equal neighbours are merged. Event
+        loop only."""
         if override is not None:
             points = _with_fade(points, override)
         keys = [self._key(point, override) for point in points]
@@ -118,7 +126,7 @@ class StyleTable:
                 entries.append((point.frame, conditioning))
         while len(self._cache) > self._cache_size:
             self._cache.popitem(last=False)
-        return entries
+        return entries if self._score is None else self._score.weave(entries, limit)
 
     def blend(self, weights: FloatArray) -> FloatArray:
         """Embedding f32[768] of a weight vector over the styles."""

@@ -30,7 +30,7 @@ from segue_service.soundtrack.messages import (
     TransitionStarted,
     UnknownName,
 )
-from segue_service.soundtrack.model import Fade, Guidance, Output, Prompt, Soundtrack, Style
+from segue_service.soundtrack.model import Fade, Guidance, Music, Output, Prompt, Soundtrack, Style
 from segue_service.soundtrack.outline import outline
 from segue_service.soundtrack.plan import FadeView, StylePlan, StylePoint
 from segue_service.soundtrack.schema import json_schema, schema_text
@@ -51,6 +51,7 @@ __all__ = [
     "Length",
     "Machine",
     "MachineState",
+    "Music",
     "MusicClock",
     "OutOfRange",
     "Outcome",

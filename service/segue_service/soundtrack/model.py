@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from segue_service.soundtrack.chords import is_degree
 from segue_service.soundtrack.clock import ExitPoint
 from segue_service.soundtrack.curves import FADE_CURVES, FADE_SHAPES, FadeCurve, FadeShape
 from segue_service.soundtrack.fields import (
@@ -310,13 +311,20 @@ class Output(Part):
 
 
 class Music(Part):
-    """What models that take notes should follow; all optional."""
+    """What models that follow notes and have no clock of their own should play in; all optional."""
 
     tempo: Number | None = Field(None, ge=30, le=300, description="Beats a minute.")
     meter: MeterField | None = Field(None, description="Metre, as `4/4`.")
     key: KeyField | None = Field(None, description="Key, as `D minor`.")
     progression: Progression | None = Field(None, description="Chords, one a bar: `i VI III VII`, or a list.")
     phrase_bars: Integer | None = Field(None, ge=1, le=64, description="Bars in a phrase; `exit_cue` is its end.")
+
+    @model_validator(mode="after")
+    def _degrees_have_a_key(self) -> Self:
+        degrees = [chord for chord in self.progression or () if is_degree(chord)]
+        if degrees and self.key is None:
+            raise problem(f'progression: "{degrees[0]}" is a degree and needs a "key"')
+        return self
 
 
 class Soundtrack(Part):

@@ -93,11 +93,15 @@ class Key:
 
     @property
     def pitch_class(self) -> int:
-        shift = {"#": 1, "b": -1}.get(self.tonic[1:], 0)
-        return (_LETTERS[self.tonic[0]] + shift) % 12
+        return note_pitch_class(self.tonic)
 
     def __str__(self) -> str:
         return f"{self.tonic} {self.mode}"
+
+
+def note_pitch_class(name: str) -> int:
+    """ "F#" → 6; C is 0."""
+    return (_LETTERS[name[0]] + {"#": 1, "b": -1}.get(name[1:], 0)) % 12
 
 
 def plain_number(value: float) -> str:

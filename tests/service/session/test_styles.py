@@ -33,12 +33,12 @@ def plan(text: str, state: str, last: int) -> tuple[StylePoint, ...]:
 
 async def test_a_fade_becomes_codes_once(table: StyleTable, soundtrack_text: str, executor: ThreadPoolExecutor) -> None:
     points = plan(soundtrack_text, "combat", 40)
-    entries = await table.conditionings(points, None, executor)
+    entries = await table.conditionings(points, None, executor, 64)
     misses = table.misses
     assert len(entries) > 2
     assert all(len(conditioning.style_codes) == 12 for _, conditioning in entries)
     assert [frame for frame, _ in entries] == sorted({frame for frame, _ in entries})
-    assert entries == await table.conditionings(points, None, executor)
+    assert entries == await table.conditionings(points, None, executor, 64)
     assert table.misses == misses
     assert entries[-1][1].drums == 1, "combat asks for drums"
 
@@ -46,7 +46,9 @@ async def test_a_fade_becomes_codes_once(table: StyleTable, soundtrack_text: str
 async def test_the_cache_is_bounded(soundtrack_text: str, executor: ThreadPoolExecutor) -> None:
     small = StyleTable(parse_soundtrack(soundtrack_text), HashStyleEncoder(), cache=2)
     points = plan(soundtrack_text, "combat", 40)
-    assert await small.conditionings(points, None, executor) == await small.conditionings(points, None, executor)
+    assert await small.conditionings(points, None, executor, 64) == await small.conditionings(
+        points, None, executor, 64
+    )
 
 
 async def test_an_override_fades_in_and_ends(
@@ -54,8 +56,8 @@ async def test_an_override_fades_in_and_ends(
 ) -> None:
     points = plan(soundtrack_text, "explore", 10)[:1]
     embedding = table.embeddings[4]
-    own = (await table.conditionings(points, None, executor))[0][1].style_codes
-    entries = await table.conditionings(points, Override(embedding, 0, 10, guidance=3.0, until=30), executor)
+    own = (await table.conditionings(points, None, executor, 64))[0][1].style_codes
+    entries = await table.conditionings(points, Override(embedding, 0, 10, guidance=3.0, until=30), executor, 64)
     assert [frame for frame, _ in entries] == [0, 5, 10, 30]
     assert entries[0][1].style_codes == own == entries[-1][1].style_codes
     assert entries[2][1].style_codes == tuple(HashStyleEncoder().quantise(embedding[None])[0].tolist())
@@ -86,7 +88,7 @@ async def test_sampling_switches_with_the_style(soundtrack_text: str, executor: 
     text = soundtrack_text.replace("    drums: on", drawn + "    drums: on", 1)
     assert text != soundtrack_text
     table = StyleTable(parse_soundtrack(text), HashStyleEncoder())
-    entries = await table.conditionings(plan(text, "combat", 40), None, executor)
+    entries = await table.conditionings(plan(text, "combat", 40), None, executor, 64)
     assert entries[0][1].sampling == Sampling(), "a style that says nothing leaves it to the model"
     assert entries[-1][1].sampling == Sampling(0.5, 7, 0.1)
     assert len({conditioning.sampling for _, conditioning in entries}) == 2
@@ -96,6 +98,6 @@ async def test_the_output_level_is_the_soundtracks(soundtrack_text: str, executo
     text = soundtrack_text.replace("loudness: -18 LUFS, true_peak: -1", "loudness: -14 LUFS, true_peak: -3")
     points = plan(soundtrack_text, "combat", 40)
     tables = [StyleTable(parse_soundtrack(one), HashStyleEncoder()) for one in (soundtrack_text, text)]
-    plain, louder = [await table.conditionings(points, None, executor) for table in tables]
+    plain, louder = [await table.conditionings(points, None, executor, 64) for table in tables]
     assert {round(b.gain_db - a.gain_db, 2) for (_, a), (_, b) in zip(plain, louder, strict=True)} == {4.0}
     assert {conditioning.true_peak_dbtp for _, conditioning in louder} == {-3.0}
