@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segue models`: what models are here, and whether their files are whole."""
+"""`segue models`: what models are here, where they lie, and the commands that bring, check, credit and imitate them."""
 
 from __future__ import annotations
 
@@ -8,61 +8,79 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from segue_engine.checkpoints.catalogue import Found, catalogue
-from segue_service.cli.console import EXIT_FAILED, CommandError, console, stop_requested, write_json
+from segue_service.cli.console import console, write_json
+from segue_service.cli.models_check import check
+from segue_service.cli.models_credits import credits_
+from segue_service.cli.models_download import download
+from segue_service.cli.models_shared import ModelsDir, explained
+from segue_service.cli.models_synthesise import synthesise
 
-models = typer.Typer(help="What models are here, and whether their files are whole.", no_args_is_help=True)
+models = typer.Typer(help="What models are here, where they lie, and how to get more.", no_args_is_help=True)
+
+STYLES = {"ready": "green", "damaged": "red", "missing": "dim", "synthetic noise": "yellow"}
 
 
 @models.command("list")
 def list_models(
+    models_dir: ModelsDir = None,
     json: Annotated[Path | None, typer.Option(help="Also write the list to this file.")] = None,
 ) -> None:
-    """List the models that this version knows."""
+    """List the models that this version knows, by a look at their files' headers (`check` looks at every byte)."""
+    from segue_engine.checkpoints.survey import survey
 
-    table = Table("model", "state", "", box=None, pad_edge=True)
-    found = catalogue()
+    table = Table("model", "state", box=None, pad_edge=True)
+    table.add_column("where", overflow="fold")
+    table.add_column("detail")
+    with explained():
+        found = survey(models_dir)
     for model in found:
-        style = {"ready": "green", "damaged": "red", "missing": "red"}.get(model.state, "dim")
-        table.add_row(model.name, f"[{style}]{model.state}[/]", model.detail)
+        where = "with the package" if model.name == "starter" else str(model.folder)
+        table.add_row(model.name, f"[{STYLES[model.state]}]{model.state}[/]", escape(where), escape(model.detail))
     console.print(table)
-    write_json(json, {model.name: {**asdict(model), "folder": str(model.folder or "")} for model in found})
+    for model in found:
+        if model.repair:
+            console.print(f" {model.name}: {model.repair}", style="dim", markup=False, soft_wrap=True)
+    write_json(json, {model.name: {**asdict(model), "folder": str(model.folder)} for model in found})
 
 
 @models.command()
-def check(
-    model: Annotated[str | None, typer.Argument(help="One model; else all that are here.")] = None,
+def where(
+    model: Annotated[str, typer.Argument(help="Which model.")],
+    models_dir: ModelsDir = None,
 ) -> None:
-    """Check every file against its manifest; exit code 1 if one is missing or damaged."""
-    wrong = False
-    for found in _named(model):
-        if found.state in ("missing", "damaged"):
-            wrong = True
-            console.print(f" {found.name}: {found.state}: {found.detail}", style="red", markup=False)
-        else:
-            console.print(f" {found.name}: {found.state}: {found.detail}", markup=False)
-    if wrong:
-        console.print(" reinstall the package, or fetch the repository's files again", markup=False)
-        raise stop_requested(EXIT_FAILED)
+    """Print the folder of a model's files, then each file; for one that is not here, where it was looked for."""
+    from segue_engine.checkpoints.places import locate, places
+    from segue_engine.checkpoints.survey import starter_folder
+
+    if model == "starter":
+        print(starter_folder())
+        return
+    with explained():
+        located = locate(model, models_dir)
+    print(located.root)
+    parts = {
+        "checkpoint": located.checkpoint,
+        "encoder": located.encoder,
+        "musiccoca": located.musiccoca,
+        "mapper": located.mapper,
+    }
+    for part, path in parts.items():
+        if path is not None:
+            print(f"  {part:<11}{path}")
+    for name in located.missing:
+        print(f"  {'missing':<11}{name}")
+    for name in located.absent:
+        print(f"  {'not here':<11}{name} (not required)")
+    if located.missing:
+        for place in places(models_dir):
+            print(f"  {'looked in':<11}{place.folder} ({place.whose})")
+        print(f"  {located.repair}")
 
 
-@models.command()
-def where(model: Annotated[str, typer.Argument(help="Which model.")]) -> None:
-    """Print the folder of a model's files."""
-    (found,) = _named(model)
-    if found.folder is None:
-        raise CommandError(f"{found.name}: {found.detail}")
-    print(found.folder)
-
-
-def _named(model: str | None) -> list[Found]:
-
-    known = catalogue()
-    if model is None:
-        return known
-    chosen = [found for found in known if found.name == model]
-    if not chosen:
-        raise CommandError(f'no model "{model}"; there are: {", ".join(found.name for found in known)}', 2)
-    return chosen
+models.command()(check)
+models.command()(download)
+models.command("credits")(credits_)
+models.command()(synthesise)
