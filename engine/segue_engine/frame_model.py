@@ -15,9 +15,12 @@ Two kinds of state, because they rewind in two ways:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from segue_engine.contract import Capabilities, ClockReader, Sampling
 
@@ -75,6 +78,11 @@ class FrameModel(Protocol):
         ...
 
     @property
+    def codec_memory(self) -> int | None:
+        """Frames of codes that the codec's state depends on; None if all of them. Prefill decodes no more of them."""
+        ...
+
+    @property
     def clock(self) -> ClockReader | None: ...
 
     @property
@@ -103,6 +111,29 @@ class FrameModel(Protocol):
         """As `step`, with the frame's codes int32[B, levels] given (prefill): rings as if the model had made them."""
         ...
 
+    def absorb(self, params: PyTree, rings: PyTree, rows: StepRows, codes: jax.Array, count: jax.Array) -> PyTree:
+        """`force` of several frames of due rows: codes int32[B, T, levels] of frame `rows.frame` and those after it, of
+        which the first count[b] are taken in. Where it runs as one sequence it agrees with `force` up to rounding."""
+        ...
+
     def decode(self, params: PyTree, codec: PyTree, codes: jax.Array, due: jax.Array) -> tuple[PyTree, jax.Array]:
         """codes int32[B, levels] → float32[B, 1920, 2] before mastering. Rows not due keep their state bit for bit."""
         ...
+
+
+def absorb_one_by_one(
+    force: Callable[[PyTree, StepRows, jax.Array], PyTree],
+    rings: PyTree,
+    rows: StepRows,
+    codes: jax.Array,
+    count: jax.Array,
+) -> PyTree:
+    """`FrameModel.absorb` for a model without a faster way: `force(rings, rows, codes [B, levels])` frame by frame."""
+
+    def take(rings: PyTree, given: tuple[jax.Array, jax.Array]) -> tuple[PyTree, None]:
+        step, frame_codes = given
+        now = rows._replace(frame=rows.frame + step, due=rows.due & (step < count))
+        return force(rings, now, frame_codes), None
+
+    steps = jnp.arange(codes.shape[1], dtype=jnp.int32)
+    return lax.scan(take, rings, (steps, jnp.swapaxes(codes, 0, 1)))[0]

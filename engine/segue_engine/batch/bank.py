@@ -114,16 +114,22 @@ class Bank:
         """Take the row's carried state back from `place`."""
         self._live = self._programs["load"](self._close(), self._kept, _index(row), _index(place))
 
-    def prefill(self, row: int, frame: int, codes: Codes) -> None:
-        """Take in int32[frames, levels] as history, its first frame at `frame`."""
-        packed = self._packed(row, 1, np.array([row]))
-        for i in range(len(codes)):
-            packed = packed.copy()
-            packed[:, FRAME] = frame + i
-            live, given = self._open(row, 1), codes[i : i + 1]
-            rings = self._programs["force"](live.rings, self._params, given, packed)
-            carried, _ = self._programs["sound 1"](live.carried, self._params, given, packed)
-            self._update(row, 1, Live(rings, carried))
+    def prefill(self, row: int, frame: int, codes: Codes, sounded: int) -> None:
+        """Take in int32[frames, levels] as history, its first frame at `frame`; the codec runs over the last `sounded`
+        of them."""
+        most = self._shape.absorbed
+        for at in range(0, len(codes), most):
+            some = codes[at : at + most]
+            packed = self._packed(row, 1, np.array([row]))
+            packed[:, FRAME] = frame + at
+            given = np.zeros((1, most, self._shape.levels), np.int32)
+            given[0, : len(some)] = some
+            live = self._open(row, 1)
+            count = np.full(1, len(some), np.int32)
+            rings = self._programs["absorb"](live.rings, self._params, given, packed, count)
+            self._update(row, 1, Live(rings, live.carried))
+        heard = codes[len(codes) - sounded :]
+        self.replay(row, heard, np.tile(self.inputs.levels[row], (len(heard), 1)))
 
     def replay(self, row: int, codes: Codes, levels: NDArray[np.float32]) -> None:
         """Run the row's carried state over codes int32[frames, n] and levels float32[frames, 2] again."""
@@ -155,7 +161,7 @@ class Bank:
         """Run every program once and start over. Only while no row is owned."""
         one, row = np.zeros((1, self._shape.levels), np.int32), np.zeros(1, np.int64)
         self.reset(0)
-        self.prefill(0, 0, one)
+        self.prefill(0, 0, one, 1)
         self.load(0, 0)
         self.replay(0, one, np.zeros((1, 2), np.float32))
         self.reset_carried(0)

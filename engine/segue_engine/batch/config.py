@@ -15,7 +15,8 @@ class SlotEngineConfig:
     rewind_frames: how far a rewind reaches. snapshot_interval: frames between copies of carried state; a rewind
     replays at most twice as many. side_cost: rows of a batch that one run of the single-row program is worth; a few
     due rows far apart run in it one by one. 0: never.
-    prefill_budget: frames of history taken in per step, all slots together. guidance: whether programs for guidance
+    prefill_budget: frames of history taken in per step, all slots together, and at once; sound_budget: how many of them
+    are decoded, which is the dearer part. guidance: whether programs for guidance
     other than 1 are compiled.
     """
 
@@ -26,10 +27,11 @@ class SlotEngineConfig:
     snapshot_interval: int = 8
     side_cost: int = 8
     prefill_budget: int = 32
+    sound_budget: int = 8
     guidance: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("slots", "bank_rows", "snapshot_interval", "prefill_budget"):
+        for name in ("slots", "bank_rows", "snapshot_interval", "prefill_budget", "sound_budget"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
         for name in ("rewind_frames", "side_cost"):

@@ -98,6 +98,7 @@ class SlotEngine:
             guided=config.guidance and model.two_pass_guidance,
             singles=config.side_cost > 0,
             keep_width=-(-config.rows // config.snapshot_interval),
+            absorbed=config.prefill_budget,
         )
         self._recipes = Recipes(self._frame, self._shape)
         self._info = describe(model, mastering, config, self._recipes, self._devices[0])
@@ -288,17 +289,21 @@ class SlotEngine:
 
     def _take_in(self, slots: Ints) -> Ints:
         """Let the due slots with history left take in some of it; gives the due slots that have none left."""
-        budget = self.config.prefill_budget
+        budget, sound_budget = self.config.prefill_budget, self.config.sound_budget
         ready = self._prefills.ready(slots)
         for slot in slots[~ready].tolist():
-            if budget <= 0:
-                break
+            silent = self._prefills.silent(slot, self._model.codec_memory)
+            count = min(budget, silent + sound_budget)
+            if count <= 0:
+                continue
             bank, row = self._placement.of(slot)
             if self._plans.next[slot] <= 0:
                 bank.inputs.set_conditioning(row, self._plans.take(slot, 0))
-            frame, codes = self._prefills.take(slot, budget)
-            bank.prefill(row, frame, codes)
+            frame, codes = self._prefills.take(slot, count)
+            sounded = max(0, len(codes) - silent)
+            bank.prefill(row, frame, codes, sounded)
             budget -= len(codes)
+            sound_budget -= sounded
             if self._prefills.done(slot):
                 bank.keep(np.array([row]), np.array([self._carried.keep(slot, 0)]))
                 ready[np.searchsorted(slots, slot)] = True

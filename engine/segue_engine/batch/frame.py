@@ -68,9 +68,9 @@ class Frame:
         """The due rows' next codes: rings, int32[B, levels]."""
         return self.model.step(params, rings, unpack(packed)[0], guided=guided)
 
-    def force(self, rings: Any, params: Any, codes: jax.Array, packed: jax.Array) -> Any:
-        """Rings as if the model had made the codes."""
-        return self.model.force(params, rings, unpack(packed)[0], codes)
+    def absorb(self, rings: Any, params: Any, codes: jax.Array, packed: jax.Array, count: jax.Array) -> Any:
+        """Rings as if the model had made the first count[b] frames of codes int32[B, T, levels]."""
+        return self.model.absorb(params, rings, unpack(packed)[0], codes, count)
 
     def sound(self, carried: Carried, params: Any, codes: jax.Array, packed: jax.Array) -> tuple[Carried, jax.Array]:
         """Codes to mastered sound: state, int16[B, PCM + levels + 1]. A row that is not finite is silent."""

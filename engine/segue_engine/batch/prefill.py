@@ -56,6 +56,10 @@ class Prefills:
         """Which of the slots have nothing left to take in."""
         return ~np.isin(slots, list(self._left))
 
+    def silent(self, slot: int, memory: int | None) -> int:
+        """How many of the frames left are too long ago for the codec, which remembers `memory` frames (None: all)."""
+        return 0 if memory is None else max(0, len(self._left[slot]) - memory)
+
     def take(self, slot: int, count: int) -> tuple[int, Codes]:
         """At most `count` frames of what is left, and the model's frame number of the first."""
         codes = self._left.pop(slot)

@@ -33,7 +33,8 @@ class BankShape:
 
     rows of a bank; `sizes` of windows, ascending, the last of them all rows; `kept` copies of carried state per row;
     `levels` codes a frame; `guided`: whether there are programs for guidance; `singles`:
-    whether single rows are stepped alone; `keep_width`: how many rows' carried state one call copies.
+    whether single rows are stepped alone; `keep_width`: how many rows' carried state one call copies; `absorbed`: how
+    many frames of a row's history one call takes in.
     """
 
     rows: int
@@ -43,6 +44,7 @@ class BankShape:
     guided: bool
     singles: bool
     keep_width: int
+    absorbed: int
 
     def variants(self, size: int) -> tuple[bool, ...]:
         """Which programs, guided or not, make codes for so many rows."""
@@ -96,7 +98,8 @@ class Recipes:
             self.all[f"sound {size}"] = (frame.sound, (state.carried, params, codes, packed), (0,))
             self.all[f"keep {size}"] = (self._keep, (kept, state.carried, several, several, several), (0,))
             if size == 1:
-                self.all["force"] = (frame.force, (state.rings, params, codes, packed), (0,))
+                history = _shape(np.int32, 1, shape.absorbed, shape.levels)
+                self.all["absorb"] = (frame.absorb, (state.rings, params, history, packed, _shape(np.int32, 1)), (0,))
             if size < shape.rows:
                 self.all[f"cut {size}"] = (partial(_cut, rows=size), (live, index), ())
                 self.all[f"paste {size}"] = (_paste, (live, state, index), (0,))

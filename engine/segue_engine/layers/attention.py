@@ -88,6 +88,34 @@ def attend_ring(
     return out
 
 
+def attend_ahead(
+    query: jax.Array,
+    scaled: jax.Array,
+    past: tuple[jax.Array, jax.Array],
+    seen: jax.Array,
+    present: tuple[jax.Array, jax.Array],
+    sink: Sink | None = None,
+) -> jax.Array:
+    """T frames that follow a past: query, scaled and present keys and values [B, T, N, H] → [B, T, N, H].
+
+    past: keys and values [B, W, N, H] of the W frames before, oldest first, with seen bool[B, W] of those that exist. W
+    is the window: frame t sees itself and the W before it.
+    """
+    window, length = past[0].shape[1], query.shape[1]
+    keys, values = (jnp.concatenate([old, new], axis=1) for old, new in zip(past, present, strict=True))
+    behind = jnp.arange(length)[:, None] + window - jnp.arange(window + length)
+    visible = (behind >= 0) & (behind <= window)
+    exists = jnp.concatenate([seen, jnp.ones((seen.shape[0], length), bool)], axis=1)
+    logits = jnp.einsum("btnh,bsnh->bnts", scaled, keys)
+    logits = jnp.where((visible & exists[:, None])[:, None], logits.astype(jnp.float32), _MASKED)
+    extra = [] if sink is None else [jnp.einsum("btnh,nh->bnt", query, sink.key)[..., None]]
+    weights, others = _softmax(logits, extra, query.dtype)
+    out = jnp.einsum("bnts,bsnh->btnh", weights, values)
+    if sink is not None:
+        out = out + jnp.swapaxes(others[0], 1, 2) * sink.value.astype(query.dtype)
+    return out
+
+
 def attend_whole(
     query: jax.Array,
     scaled: jax.Array,

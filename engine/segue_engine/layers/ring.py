@@ -34,6 +34,16 @@ def write(ring: jax.Array, value: jax.Array, frame: jax.Array, due: jax.Array, a
     return ring.at[index].set(value.astype(ring.dtype), mode="drop", unique_indices=True)
 
 
+def write_many(ring: jax.Array, values: jax.Array, frame: jax.Array, count: jax.Array, axis: int = 1) -> jax.Array:
+    """Ring [B, .., L at `axis`, ..] with the entries of frames `frame` .. `frame + count − 1` replaced by values
+    [B, T, ..]; frame and count int32[B], count at most T. Of more than L frames the last L stay."""
+    length, steps = ring.shape[axis], jnp.arange(values.shape[1], dtype=jnp.int32)
+    kept = (steps < count[:, None]) & (steps >= count[:, None] - length)
+    place = jnp.where(kept, (frame[:, None] + steps) % length, length)  # out of range is dropped
+    index = (jnp.arange(ring.shape[0])[:, None], *(slice(None),) * (axis - 1), place)
+    return ring.at[index].set(values.astype(ring.dtype), mode="drop")
+
+
 def ages(frame: jax.Array, length: int) -> jax.Array:
     """How many frames before `frame` each entry was written: int32[B, L] in 1..L."""
     return (frame[:, None] - 1 - jnp.arange(length, dtype=jnp.int32)) % length + 1

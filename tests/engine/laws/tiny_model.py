@@ -8,6 +8,7 @@ equal whatever the batch size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from segue_engine.contract import FRAME_SAMPLES, Capabilities, Conditioning, Sampling
-from segue_engine.frame_model import StepRows
+from segue_engine.frame_model import StepRows, absorb_one_by_one
 
 LEVELS = 4
 WINDOW = 5
@@ -43,6 +44,7 @@ class TinyModel:
     version = "tiny-1"
     levels = LEVELS
     codec_delay = 0
+    codec_memory = None
     clock = None
     default_sampling = Sampling(temperature=1.0, top_k=0, min_p=0.0)
     capabilities = Capabilities(notes=True, drums=True, guidance=True, clock=False)
@@ -90,6 +92,9 @@ class TinyModel:
             "codes": jnp.where(hit[:, :, None], codes[:, None], rings["codes"]),
             "float": jnp.where(hit, codes[:, :1].astype(jnp.float32), rings["float"]),
         }
+
+    def absorb(self, params: Any, rings: Any, rows: StepRows, codes: jax.Array, count: jax.Array) -> Any:
+        return absorb_one_by_one(partial(self.force, params), rings, rows, codes, count)
 
     def decode(self, params: Any, codec: TinyCodec, codes: jax.Array, due: jax.Array) -> tuple[TinyCodec, jax.Array]:
         step = codes[:, 0].astype(jnp.uint32) * np.uint32(65536) + np.uint32(1 << 24)

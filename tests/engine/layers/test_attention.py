@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from segue_engine.layers import ring, rotary
-from segue_engine.layers.attention import Sink, attend_ring, attend_whole, default_scale, per_dim_scale
+from segue_engine.layers.attention import Sink, attend_ahead, attend_ring, attend_whole, default_scale, per_dim_scale
 from segue_engine.layers.depth import Growing, run_levels
 from segue_engine.layers.norms import layer_norm, rms_norm
 
@@ -49,6 +49,18 @@ def test_whole_and_stream_equal_the_reference(qkv: tuple[np.ndarray, ...], windo
     wanted = reference(q, scaled, k, v, window, sink)
     whole = attend_whole(*(jnp.asarray(x) for x in (q, scaled, k, v)), window, sink)
     np.testing.assert_allclose(whole, wanted, atol=2e-5)
+
+    for begin in (0, 3, 7):  # the frames before `begin` as a past, the rest at once
+        past = [np.full((B, window, N, H), 7.0, np.float32) for _ in range(2)]
+        known = min(begin, window)
+        for old, new in zip(past, (k, v), strict=True):
+            old[:, window - known :] = new[:, begin - known : begin]
+        seen = jnp.asarray(np.tile(np.arange(window) >= window - known, (B, 1)))
+        rest = [jnp.asarray(x[:, begin:]) for x in (q, scaled, k, v)]
+        ahead = attend_ahead(
+            rest[0], rest[1], (jnp.asarray(past[0]), jnp.asarray(past[1])), seen, (rest[2], rest[3]), sink
+        )
+        np.testing.assert_allclose(ahead, wanted[:, begin:], atol=2e-5)
 
     length = ring.ring_length(window, 3)
     keys = values = jnp.full((B, N, length, H), 7.0)  # garbage from an earlier owner

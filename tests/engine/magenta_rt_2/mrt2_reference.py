@@ -19,19 +19,29 @@ def whole_sequence(
     config: MagentaRT2Config, flat: dict[str, Array], ids: Array, codes: Array
 ) -> tuple[Array, Array, Array]:
     """ids [T, 144] and forced codes [T, levels] → source [T, E], temporal output [T, D], logits [T, levels, codes]."""
+    source, _, x, raw = teacher_forced(config, flat, ids, codes)
+    first = 6 + config.codebook * np.arange(config.levels)
+    own = [raw[:, q, start : start + config.codebook] for q, start in enumerate(first)]
+    return source, x, 30 * np.tanh(np.stack(own, axis=1) / 30)
+
+
+def teacher_forced(
+    config: MagentaRT2Config, flat: dict[str, Array], ids: Array, codes: Array
+) -> tuple[Array, Array, Array, Array]:
+    """As `whole_sequence`: source, temporal input, temporal output, and logits [T, levels, ids] before the cap."""
     w = {key: value.astype(np.float64) for key, value in flat.items()}
     source = np.stack([_encode(config, w, row) for row in ids])
     table = w[_ROOT + "decoder/decoder_embedding/embedding/embedding"] * np.sqrt(config.temporal.width)
     tokens = codes + 6 + config.codebook * np.arange(config.levels)
     before = np.concatenate([np.zeros((1, config.levels), int), tokens[:-1]])
-    x = table[before].mean(axis=1)
+    x = entered = table[before].mean(axis=1)
     for layer in range(config.temporal.layers):
         p = f"{_ROOT}decoder/temporal_body/transformer/x_layers_{layer}/"
         x = x + _attend(w, p + "self_attention/", config.temporal, x, None, config.self_window)
         x = x + _attend(w, p + "cross_attention/", config.temporal, x, source, config.cross_window)
         x = x + _feed_forward(w, p + "ffn/", x)
     logits = np.stack([_depth(config, w, h, table[row]) for h, row in zip(x, tokens, strict=True)])
-    return source, x, logits
+    return source, entered, x, logits
 
 
 def _encode(config: MagentaRT2Config, w: dict[str, Array], ids: Array) -> Array:
@@ -48,15 +58,15 @@ def _encode(config: MagentaRT2Config, w: dict[str, Array], ids: Array) -> Array:
 
 def _depth(config: MagentaRT2Config, w: dict[str, Array], hidden: Array, own: Array) -> Array:
     p = _ROOT + "decoder/depth_body/"
-    z = np.concatenate([hidden[None], own[:-1]]) @ w[p + "depth_input_adapter/kernel"]
+    z = np.concatenate([hidden[None], own[:-1]])
+    if config.depth.width != config.temporal.width:
+        z = z @ w[p + "depth_input_adapter/kernel"]
     for layer in range(config.depth.layers):
         block = f"{p}transformer/x_layers_{layer}/"
         z = z + _attend(w, block + "self_attention/", config.depth, z, None, config.levels)
         z = z + _feed_forward(w, block + "ffn/", z)
     z = _layer_norm(z, w[p + "final_ln/scale"], w[p + "final_ln/bias"])
-    full = 30 * np.tanh((z @ w[p + "to_logits/kernel"] + w[p + "to_logits/bias"]) / 30)
-    first = 6 + config.codebook * np.arange(config.levels)
-    return np.stack([full[q, start : start + config.codebook] for q, start in enumerate(first)])
+    return z @ w[p + "to_logits/kernel"] + w[p + "to_logits/bias"]
 
 
 def _attend(w: dict[str, Array], p: str, stack: StackConfig, x: Array, source: Array | None, window: int) -> Array:

@@ -68,6 +68,7 @@ class TestCodec:
     __test__ = False
     version = "hum"
     delay = 1
+    memory = None
 
     def __init__(self, levels: int, codebook: int) -> None:
         self._levels = levels

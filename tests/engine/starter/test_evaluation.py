@@ -97,7 +97,7 @@ class Echo:
     name, version, levels, codec_delay, clock = "echo", "echo-1", tk.LEVELS, 0, None
     capabilities = Capabilities(notes=False, drums=True, guidance=True, clock=False)
     default_sampling = Sampling(temperature=0.5, min_p=0.25)
-    two_pass_guidance = True
+    two_pass_guidance, codec_memory = True, None
     params = jnp.zeros(())
 
     def init_rings(self, rows: int, rewind: int) -> Any:
@@ -115,6 +115,9 @@ class Echo:
         return jnp.where(rows.due, rings + 1, rings), made
 
     def force(self, params: Any, rings: Any, rows: StepRows, codes: jax.Array) -> Any:
+        return rings
+
+    def absorb(self, params: Any, rings: Any, rows: StepRows, codes: jax.Array, count: jax.Array) -> Any:
         return rings
 
     def decode(self, params: Any, codec: Any, codes: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:

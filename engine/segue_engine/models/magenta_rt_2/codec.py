@@ -27,6 +27,11 @@ class Codec(Protocol):
         ...
 
     @property
+    def memory(self) -> int | None:
+        """Frames of codes that the state depends on; None if all of them."""
+        ...
+
+    @property
     def params(self) -> PyTree: ...
 
     def init_state(self, rows: int) -> PyTree:

@@ -22,7 +22,7 @@ from segue_engine.models.magenta_rt_2.parameters import DepthParams, SelfAttenti
 LOGIT_CAP: Final = 30.0
 
 Draw = Callable[[int, jax.Array], jax.Array]
-"""level, logits float32[B, codes] → codes int32[B]."""
+"""level, logits [B, codes] → codes int32[B]."""
 
 
 def token_ids(config: MagentaRT2Config, codes: jax.Array) -> jax.Array:
@@ -35,6 +35,17 @@ def generate(
     config: MagentaRT2Config, params: DepthParams, tokens: jax.Array, temporal_out: jax.Array, draw: Draw
 ) -> jax.Array:
     """temporal_out [B, D] → codes int32[B, levels], each level drawn by `draw` from its capped logits."""
+
+    def capped(level: int, logits: jax.Array) -> jax.Array:
+        return draw(level, cap(logits))
+
+    return run(config, params, tokens, temporal_out, capped)
+
+
+def run(
+    config: MagentaRT2Config, params: DepthParams, tokens: jax.Array, temporal_out: jax.Array, draw: Draw
+) -> jax.Array:
+    """As `generate`, but `draw` is given the logits before the cap and in the compute type."""
     memory = [Growing() for _ in params.blocks]
 
     def logits_of(level: int, codes: list[jax.Array]) -> jax.Array:
@@ -45,17 +56,21 @@ def generate(
     return run_levels(config.levels, logits_of, draw)
 
 
+def cap(logits: jax.Array) -> jax.Array:
+    """30 · tanh(logits / 30) in the logits' type, then float32."""
+    return (LOGIT_CAP * jnp.tanh(logits / LOGIT_CAP)).astype(jnp.float32)
+
+
 def _level_logits(
     stack: StackConfig, params: DepthParams, memory: list[Growing], level: int, x: jax.Array
 ) -> jax.Array:
-    """One level's input [B, D] → its codes' logits float32[B, codes], after 30 · tanh(x / 30)."""
+    """One level's input [B, D] → its codes' logits [B, codes] in the compute type, not capped yet."""
     x = x if params.adapter is None else x @ params.adapter
     for block, past in zip(params.blocks, memory, strict=True):
         x = x + _self_attention(stack, block.self_attention, past, x)
         x = feed_forward(block.feed_forward, x, jnp.float32)
     x = layer_norm(x, params.final_norm.scale, params.final_norm.bias)
-    logits = x @ params.logit_kernels[level] + params.logit_biases[level]
-    return (LOGIT_CAP * jnp.tanh(logits / LOGIT_CAP)).astype(jnp.float32)
+    return x @ params.logit_kernels[level] + params.logit_biases[level]
 
 
 def _self_attention(stack: StackConfig, params: SelfAttentionParams, past: Growing, x: jax.Array) -> jax.Array:

@@ -12,7 +12,7 @@ from segue_engine.contract import Capabilities, ClockReader, Sampling
 from segue_engine.frame_model import StepRows
 from segue_engine.layers import ring
 from segue_engine.layers.sampler import Filters, draw_gumbel, frame_keys
-from segue_engine.models.magenta_rt_2 import depth, temporal
+from segue_engine.models.magenta_rt_2 import depth, prefill, temporal
 from segue_engine.models.magenta_rt_2.blocks import embed
 from segue_engine.models.magenta_rt_2.codec import Codec
 from segue_engine.models.magenta_rt_2.conditioning import conditioning_ids
@@ -38,6 +38,69 @@ class Rings(NamedTuple):
 
     codes: jax.Array
     temporal: temporal.TemporalRings
+
+
+class Advanced(NamedTuple):
+    """What the temporal transformer read and gave at one frame: source [B, E], its input and its output [B, D] each."""
+
+    source: jax.Array
+    entered: jax.Array
+    hidden: jax.Array
+
+
+def init_rings(config: MagentaRT2Config, rows: int, rewind: int) -> Rings:
+    """Rings of `rows` fresh rows that can go back `rewind` frames; every leaf is [rows, …]."""
+    codes = jnp.zeros((rows, ring.ring_length(1, rewind), config.levels), CODES_DTYPE)
+    return Rings(codes=codes, temporal=temporal.init_rings(config, rows, rewind))
+
+
+def advance(
+    config: MagentaRT2Config, params: ModelParams, rings: Rings, ids: jax.Array, frame: jax.Array, due: jax.Array
+) -> tuple[temporal.TemporalRings, Advanced]:
+    """The temporal step of due rows: on the codes before `frame` (the start token at frame 0) and ids int32[B, 144]."""
+    last = depth.token_ids(config, ring.read(rings.codes, frame - 1))
+    last = jnp.where((frame == 0)[:, None], START_ID, last)
+    entered = jnp.mean(embed(params.tokens, last), axis=1)
+    source = encode(config, params.encoder, ids)
+    remembered, hidden = temporal.step(config, params.temporal, rings.temporal, entered, source, frame, due)
+    return remembered, Advanced(source, entered, hidden)
+
+
+def remember(
+    config: MagentaRT2Config,
+    remembered: temporal.TemporalRings,
+    rings: Rings,
+    codes: jax.Array,
+    frame: jax.Array,
+    due: jax.Array,
+) -> Rings:
+    """The rings after a frame whose codes int32[B, levels] are these; codes are clamped to range."""
+    return Rings(codes=ring.write(rings.codes, in_range(config, codes), frame, due), temporal=remembered)
+
+
+def absorb(
+    config: MagentaRT2Config,
+    params: ModelParams,
+    rings: Rings,
+    ids: jax.Array,
+    codes: jax.Array,
+    frame: jax.Array,
+    count: jax.Array,
+) -> Rings:
+    """The rings after the first count[b] frames of codes int32[B, T, levels], as one sequence under ids [B, 144]."""
+    codes = in_range(config, codes)
+    before = depth.token_ids(config, ring.read(rings.codes, frame - 1))
+    before = jnp.where((frame == 0)[:, None], START_ID, before)
+    last = jnp.concatenate([before[:, None], depth.token_ids(config, codes[:, :-1])], axis=1)
+    entered = jnp.mean(embed(params.tokens, last), axis=2)
+    source = encode(config, params.encoder, ids)
+    remembered = prefill.absorb(config, params.temporal, rings.temporal, entered, source, frame, count)
+    return Rings(codes=ring.write_many(rings.codes, codes, frame, count), temporal=remembered)
+
+
+def in_range(config: MagentaRT2Config, codes: jax.Array) -> jax.Array:
+    """Codes as int32, clamped to the codebook."""
+    return jnp.clip(codes.astype(jnp.int32), 0, config.codebook - 1)
 
 
 class MagentaRT2:
@@ -78,6 +141,10 @@ class MagentaRT2:
         return self._codec.delay
 
     @property
+    def codec_memory(self) -> int | None:
+        return self._codec.memory
+
+    @property
     def clock(self) -> ClockReader | None:
         return None
 
@@ -91,8 +158,7 @@ class MagentaRT2:
 
     def init_rings(self, rows: int, rewind: int) -> Rings:
         """Rings of `rows` fresh rows; every leaf is [rows, …]."""
-        codes = jnp.zeros((rows, ring.ring_length(1, rewind), self.levels), CODES_DTYPE)
-        return Rings(codes=codes, temporal=temporal.init_rings(self.config, rows, rewind))
+        return init_rings(self.config, rows, rewind)
 
     def init_codec(self, rows: int) -> PyTree:
         return self._codec.init_state(rows)
@@ -114,23 +180,19 @@ class MagentaRT2:
         remembered, _ = self._advance(params, rings, rows)
         return self._remember(remembered, rings, rows, codes)
 
+    def absorb(self, params: Params, rings: Rings, rows: StepRows, codes: jax.Array, count: jax.Array) -> Rings:
+        """`force` of frames codes int32[B, T, levels], the first count[b] of each row, as one sequence."""
+        ids = conditioning_ids(self.config, rows.style_codes, rows.notes, rows.drums, rows.guidance)
+        return absorb(self.config, params.language, rings, ids, codes, rows.frame, jnp.where(rows.due, count, 0))
+
     def decode(self, params: Params, codec: PyTree, codes: jax.Array, due: jax.Array) -> tuple[PyTree, jax.Array]:
         """codes int32[B, levels] → codec state, float32[B, 1920, 2]; codes are clamped to range."""
-        return self._codec.decode(params.codec, codec, self._in_range(codes), due)
+        return self._codec.decode(params.codec, codec, in_range(self.config, codes), due)
 
     def _advance(self, params: Params, rings: Rings, rows: StepRows) -> tuple[temporal.TemporalRings, jax.Array]:
-        """The temporal step on the last frame's codes (the start token at frame 0) and this frame's conditioning."""
-        config, language = self.config, params.language
-        last = depth.token_ids(config, ring.read(rings.codes, rows.frame - 1))
-        last = jnp.where((rows.frame == 0)[:, None], START_ID, last)
-        x = jnp.mean(embed(language.tokens, last), axis=1)
-        ids = conditioning_ids(config, rows.style_codes, rows.notes, rows.drums, rows.guidance)
-        source = encode(config, language.encoder, ids)
-        return temporal.step(config, language.temporal, rings.temporal, x, source, rows.frame, rows.due)
+        ids = conditioning_ids(self.config, rows.style_codes, rows.notes, rows.drums, rows.guidance)
+        remembered, advanced = advance(self.config, params.language, rings, ids, rows.frame, rows.due)
+        return remembered, advanced.hidden
 
     def _remember(self, remembered: temporal.TemporalRings, rings: Rings, rows: StepRows, codes: jax.Array) -> Rings:
-        written = ring.write(rings.codes, self._in_range(codes), rows.frame, rows.due)
-        return Rings(codes=written, temporal=remembered)
-
-    def _in_range(self, codes: jax.Array) -> jax.Array:
-        return jnp.clip(codes.astype(jnp.int32), 0, self.config.codebook - 1)
+        return remember(self.config, remembered, rings, codes, rows.frame, rows.due)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from segue_engine.contract import Capabilities, Sampling
-from segue_engine.frame_model import PyTree, StepRows
+from segue_engine.frame_model import PyTree, StepRows, absorb_one_by_one
 from segue_engine.layers.ring import select_rows
 from segue_engine.models.starter import synth, tokens
 from segue_engine.models.starter.clock import StarterClock
@@ -38,6 +39,7 @@ class StarterModel:
     levels = tokens.LEVELS
     capabilities = Capabilities(notes=True, drums=True, guidance=True, clock=True)
     codec_delay = 0
+    codec_memory = None  # tails ring and notes are held for as long as they like
     two_pass_guidance = True
 
     def __init__(self, params: Params, config: LMConfig, quantiser: ResidualQuantiser, digest: str) -> None:
@@ -72,6 +74,12 @@ class StarterModel:
         """See FrameModel; codes out of range are clamped."""
         limit = jnp.asarray(tokens.SIZES, jnp.int32) - 1
         return streaming.force(self.config, params.lm, rings, rows, jnp.clip(codes, 0, limit))
+
+    def absorb(
+        self, params: ModelParams, rings: streaming.Rings, rows: StepRows, codes: jax.Array, count: jax.Array
+    ) -> PyTree:
+        """See FrameModel."""
+        return absorb_one_by_one(partial(self.force, params), rings, rows, codes, count)
 
     def decode(
         self, params: ModelParams, codec: synth.SynthState, codes: jax.Array, due: jax.Array

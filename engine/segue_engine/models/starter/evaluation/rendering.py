@@ -42,7 +42,8 @@ def _chain() -> tuple[Mastering, Any]:
     def run(state: Any, frames: jax.Array) -> tuple[Any, jax.Array]:
         def one(carry: Any, audio: jax.Array) -> tuple[Any, jax.Array]:
             rows = audio.shape[0]
-            return mastering.apply(carry, audio, jnp.tile(jnp.asarray([0.0, TRUE_PEAK_DBTP], jnp.float32), (rows, 1)), jnp.ones((rows,), jnp.bool_))
+            levels = jnp.tile(jnp.asarray([0.0, TRUE_PEAK_DBTP], jnp.float32), (rows, 1))
+            return mastering.apply(carry, audio, levels, jnp.ones((rows,), jnp.bool_))
 
         return jax.lax.scan(one, state, frames)
 
