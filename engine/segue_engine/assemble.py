@@ -7,22 +7,31 @@ backend starts.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from segue_engine.assemble_magenta import MagentaOptions, load
+from segue_engine.checkpoints import best_model
+from segue_engine.checkpoints.catalogue import STARTER, canonical
+from segue_engine.checkpoints.places import names
 from segue_engine.contract import Engine, EngineError, EngineInfo, StyleEncoder
 
 if TYPE_CHECKING:
+    from segue_engine.batch.engine import WarmTokenizer
     from segue_engine.frame_model import FrameModel
 
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 DEVICES: Final = ("auto", "cpu", "gpu", "tpu")
+AUTO: Final = "auto"
+FAKE: Final = "fake"
 CPU_SLOTS: Final = 32
+CPU_SLOTS_LARGE: Final = 4
+"""Of models that run slower than real time on a CPU, so that they can be tried at all."""
 ACCELERATOR_SLOTS: Final = 256
 CPU_SIZES: Final[tuple[int, ...]] = (4, 16)
 """A CPU bank has 16 rows: more fall out of its caches."""
+CPU_SIZES_LARGE: Final[tuple[int, ...]] = (1, 4)
 ACCELERATOR_SIZES: Final[tuple[int, ...]] = (8, 32, 128, 256, 512, 1024)
 
 
@@ -32,10 +41,14 @@ class AssembleError(EngineError, ValueError):
 
 @dataclass(frozen=True)
 class Assembly:
-    """An engine and the style encoder that goes with its model. Whoever takes it closes the engine."""
+    """An engine and the style encoder that goes with its model. Whoever takes it closes the engine.
+
+    reason: why this model was taken, where it was left open.
+    """
 
     engine: Engine
     style_encoder: StyleEncoder
+    reason: str = ""
 
     @property
     def info(self) -> EngineInfo:
@@ -43,57 +56,89 @@ class Assembly:
 
 
 def assemble(
-    model: str = "starter",
+    model: str = STARTER,
     slots: int | None = None,
     device: str = "auto",
     rewind_frames: int = 250,
     guidance: bool = True,
     compile_cache: Path | None = None,
+    models_dir: Path | None = None,
+    magenta: MagentaOptions | None = None,
 ) -> Assembly:
     """Put an engine together; `engine.warm_up()` compiles it. Once per process and on the thread that owns the device.
 
-    model: one of `models()`. slots: sessions at once, by default what the device usually carries. rewind_frames: how
-    far a session can go back. guidance: whether to compile for guidance other than 1 where that takes second programs.
-    compile_cache: folder for compiled programs, by default in the user's cache. Raises AssembleError.
+    model: one of `models()`, or "auto" for the best one that is here. slots: sessions at once, by default what the
+    device usually carries. rewind_frames: how far a session can go back. guidance: whether to compile for guidance
+    other than 1 where that takes second programs. compile_cache: folder for compiled programs, by default in the user's
+    cache. models_dir: where to look for models' files first. magenta: how a Magenta RT 2 is run.
+    Raises AssembleError for an argument, EngineError for files that are missing or damaged.
     """
-    if model not in _MODELS:
-        raise AssembleError(f"model: expected one of {', '.join(models())}, got {model!r}")
+    wanted = model if model in (AUTO, FAKE) else canonical(model)
+    if wanted not in (AUTO, *models(models_dir)):
+        raise AssembleError(f"model: expected one of {', '.join((*models(models_dir), AUTO))}, got {model!r}")
     if device not in DEVICES:
         raise AssembleError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")
     if slots is not None and slots < 1:
         raise AssembleError(f"slots: expected at least 1, got {slots}")
     if rewind_frames < 0:
         raise AssembleError(f"rewind_frames: expected at least 0, got {rewind_frames}")
-    load = _MODELS[model]
-    if load is None:
+    if wanted == FAKE:
         return _fake(slots, rewind_frames)
-    from segue_engine.batch.platform import prepare
+    from segue_engine.batch.platform import device_memory, prepare
 
-    kind = prepare(device, compile_cache)
-    frame_model, styles = load()
-    return Assembly(_slot_engine(frame_model, kind, slots, rewind_frames, guidance), styles)
+    kind, reason = prepare(device, compile_cache), ""
+    if wanted == AUTO:
+        wanted, reason = best_model(kind, device_memory(), models_dir)
+    if wanted == STARTER:
+        engine, styles = _starter(_Plan.on(kind, slots, CPU_SLOTS, CPU_SIZES), rewind_frames, guidance)
+    else:
+        parts = load(wanted, kind, magenta or MagentaOptions(), models_dir)
+        plan = _Plan.on(kind, slots, CPU_SLOTS_LARGE, CPU_SIZES_LARGE)
+        engine, styles = _slot_engine(parts.model, plan, rewind_frames, guidance, parts.tokenizer), parts.styles
+    return Assembly(engine, styles, reason)
 
 
-def models() -> tuple[str, ...]:
-    """Names that `assemble` knows."""
-    return tuple(_MODELS)
+def models(models_dir: Path | None = None) -> tuple[str, ...]:
+    """Names that `assemble` knows, whether or not their files are here."""
+    return (*names(models_dir), FAKE)
 
 
-def _slot_engine(model: FrameModel, kind: str, slots: int | None, rewind_frames: int, guidance: bool) -> Engine:
+@dataclass(frozen=True)
+class _Plan:
+    """How many slots, and in batches of which sizes."""
+
+    slots: int
+    rows: int
+    sizes: tuple[int, ...]
+
+    @staticmethod
+    def on(kind: str, slots: int | None, cpu_slots: int, cpu_sizes: tuple[int, ...]) -> _Plan:
+        if kind == "cpu":
+            return _Plan(slots or cpu_slots, cpu_sizes[-1], cpu_sizes)
+        count = slots or ACCELERATOR_SLOTS
+        return _Plan(count, count, ACCELERATOR_SIZES)
+
+
+def _slot_engine(
+    model: FrameModel, plan: _Plan, rewind_frames: int, guidance: bool, tokenizer: WarmTokenizer | None = None
+) -> Engine:
     import jax
 
     from segue_engine.batch.config import SlotEngineConfig
     from segue_engine.batch.engine import SlotEngine
     from segue_engine.mastering import Mastering
 
-    if kind == "cpu":
-        count = slots or CPU_SLOTS
-        rows, sizes = CPU_SIZES[-1], CPU_SIZES
-    else:
-        count = slots or ACCELERATOR_SLOTS
-        rows, sizes = count, ACCELERATOR_SIZES
-    config = SlotEngineConfig(slots=count, bank_rows=rows, sizes=sizes, rewind_frames=rewind_frames, guidance=guidance)
-    return SlotEngine(model, Mastering(), config, jax.local_devices())
+    config = SlotEngineConfig(
+        slots=plan.slots, bank_rows=plan.rows, sizes=plan.sizes, rewind_frames=rewind_frames, guidance=guidance
+    )
+    return SlotEngine(model, Mastering(), config, jax.local_devices(), tokenizer)
+
+
+def _starter(plan: _Plan, rewind_frames: int, guidance: bool) -> tuple[Engine, StyleEncoder]:
+    from segue_engine.models.starter.model import StarterModel
+    from segue_engine.styles.starter_encoder import TagStyleEncoder
+
+    return _slot_engine(StarterModel.bundled(), plan, rewind_frames, guidance), TagStyleEncoder.bundled()
 
 
 def _fake(slots: int | None, rewind_frames: int) -> Assembly:
@@ -101,13 +146,3 @@ def _fake(slots: int | None, rewind_frames: int) -> Assembly:
     from segue_engine.batch.fake_styles import HashStyleEncoder
 
     return Assembly(FakeEngine(slots=slots or CPU_SLOTS, rewind_frames=rewind_frames), HashStyleEncoder())
-
-
-def _starter() -> tuple[FrameModel, StyleEncoder]:
-    from segue_engine.models.starter.model import StarterModel
-    from segue_engine.styles.starter_encoder import TagStyleEncoder
-
-    return StarterModel.bundled(), TagStyleEncoder.bundled()
-
-
-_MODELS: Final[dict[str, Callable[[], tuple[FrameModel, StyleEncoder]] | None]] = {"starter": _starter, "fake": None}

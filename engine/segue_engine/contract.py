@@ -7,7 +7,7 @@ yields for one slot. All verbs of `Engine` belong to one thread, the device thre
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol, runtime_checkable
 
@@ -213,15 +213,29 @@ class ClockReader(Protocol):
         ...
 
 
+class AudioTokenizer(Protocol):
+    """Audio → codes, so that a session can go on from a recording. Belongs to the device thread."""
+
+    def pieces(self, audio: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
+        """f32[n, 2] at 48 kHz → codes int32[k, levels], one bounded piece of work at a time; joined they are an
+        `insert`'s prefill. Raises PromptError, before any work, for a recording that is too short."""
+        ...
+
+
 @runtime_checkable
 class Engine(Protocol):
-    """Six verbs on slots. Every verb belongs to the device thread; `info` and `clock` may be read from any."""
+    """Six verbs on slots. All belong to the device thread; `info`, `clock` and `tokenizer` may be read from any."""
 
     @property
     def info(self) -> EngineInfo: ...
 
     @property
     def clock(self) -> ClockReader | None: ...
+
+    @property
+    def tokenizer(self) -> AudioTokenizer | None:
+        """None if the model's codec can't encode here."""
+        ...
 
     def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
         """Claim a free slot, its first frame to be generated under `conditioning`; seed is any 64-bit integer.

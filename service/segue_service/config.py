@@ -51,7 +51,8 @@ class Settings(BaseModel):
     drain_ms: int = Field(default=10_000, ge=0, le=600_000)
     """How long a server that shuts down waits for its listeners."""
 
-    max_request_bytes: int = Field(default=1 << 20, ge=1 << 10, le=1 << 26)
+    max_request_bytes: int = Field(default=1 << 22, ge=1 << 10, le=1 << 26)
+    """28 s of stereo FLAC fit in the default."""
     max_soundtrack_bytes: int = Field(default=256 << 10, ge=1 << 10, le=1 << 24)
     max_soundtracks: int = Field(default=256, ge=1)
     remembered_requests: int = Field(default=256, ge=1, le=65_536)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -30,6 +30,7 @@ from segue_engine.batch.slots import SlotTable
 from segue_engine.contract import (
     CHANNELS,
     FRAME_SAMPLES,
+    AudioTokenizer,
     Blocks,
     ClockReader,
     Conditioning,
@@ -46,6 +47,14 @@ Ints = NDArray[np.int64]
 
 def _in_a_row(entries: Ints) -> bool:
     return bool((np.diff(entries) == 1).all())
+
+
+class WarmTokenizer(AudioTokenizer, Protocol):
+    """A tokenizer that compiles ahead of time."""
+
+    def warm_up(self) -> None:
+        """Compile and run every program once."""
+        ...
 
 
 @dataclass
@@ -74,7 +83,7 @@ class SlotEngine:
     """See `contract.Engine`. `faults` counts frames that were not finite: silenced, and their slot's codec reset.
 
     devices: the banks are put on them in turn; default is the first device of the default backend. Banks on different
-    CPU devices run at the same time, on one device one after the other.
+    CPU devices run at the same time, on one device one after the other. tokenizer: is warmed up with the engine.
     Raises ValueError where the config doesn't fit.
     """
 
@@ -84,10 +93,12 @@ class SlotEngine:
         mastering: MasteringChain,
         config: SlotEngineConfig,
         devices: Sequence[jax.Device] | None = None,
+        tokenizer: WarmTokenizer | None = None,
     ) -> None:
         self.config = config
         self.faults = 0
         self._model = model
+        self._tokenizer = tokenizer
         self._devices = list(devices) if devices else jax.devices()[:1]
         self._frame = Frame(model, mastering, config.rewind_frames)
         self._shape = BankShape(
@@ -121,10 +132,16 @@ class SlotEngine:
     def clock(self) -> ClockReader | None:
         return self._model.clock
 
+    @property
+    def tokenizer(self) -> AudioTokenizer | None:
+        return self._tokenizer
+
     def warm_up(self) -> None:
         self._check_open()
         if self._banks:
             return
+        if self._tokenizer is not None:
+            self._tokenizer.warm_up()
         devices = self._devices[: self.config.banks]
         programs = compile_for(self._recipes, devices)
         params = [jax.device_put(self._model.params, device) for device in devices]

@@ -9,7 +9,7 @@ needs no history. Codes: level 0 is a clock (93.75 BPM, 4/4, phrases of 8 bars),
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from segue_engine.contract import (
     ConditioningError,
     EngineError,
     EngineInfo,
+    PromptError,
     Sampling,
     SlotHandle,
 )
@@ -105,6 +106,27 @@ class _Snapshot:
     plan: Entries
 
 
+class FakeTokenizer:
+    """Codes of a recording: the clock runs from its beginning, the other levels are its loudness by frame."""
+
+    def __init__(self, levels: int) -> None:
+        self._levels = levels
+
+    def pieces(self, audio: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
+        """int32[5 or fewer, levels] for every 200 ms. Raises PromptError for less than a frame."""
+        frames = len(audio) // FRAME_SAMPLES
+        if not frames:
+            raise PromptError("audio: expected at least 40 ms")
+        return self._read(audio[: frames * FRAME_SAMPLES].reshape(frames, -1))
+
+    def _read(self, audio: NDArray[np.float32]) -> Iterator[NDArray[np.int32]]:
+        loud = (np.abs(audio).mean(axis=1) * STYLE_CODES).astype(np.int32).clip(0, STYLE_CODES - 1)
+        codes = np.tile(loud[:, None], (1, self._levels))
+        codes[:, 0] = np.arange(len(codes)) % CLOCK_CODES
+        for at in range(0, len(codes), 5):
+            yield codes[at : at + 5]
+
+
 class FakeEngine:
     """Fulfils `contract.Engine` without JAX; whole steps are vectorised over slots.
 
@@ -137,6 +159,10 @@ class FakeEngine:
     @property
     def clock(self) -> FakeClock:
         return FakeClock()
+
+    @property
+    def tokenizer(self) -> FakeTokenizer:
+        return FakeTokenizer(self._info.levels)
 
     def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
         """As in the contract; the clock goes on from the prefill's last frame."""

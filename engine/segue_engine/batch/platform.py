@@ -38,5 +38,11 @@ def prepare(device: str, compile_cache: Path | None) -> str:
         raise EngineError(f"device: no {device} backend here{extra}: {str(error) or 'none is installed'}") from None
 
 
+def device_memory() -> int | None:
+    """Bytes of memory of the first device, None where the backend does not say. After `prepare`."""
+    stats = jax.local_devices()[0].memory_stats()
+    return None if not stats else stats.get("bytes_limit")
+
+
 def _set(name: str, value: Any) -> None:
     jax.config.update(name, value)  # type: ignore[no-untyped-call]

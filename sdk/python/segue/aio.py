@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -78,8 +79,9 @@ class Client:
         version: int = 0,
         paused: bool = False,
         labels: Mapping[str, str] | None = None,
+        prefill: bytes | Path | None = None,
     ) -> Session:
-        """A new session. Raises NotFound, ResourceExhausted."""
+        """A new session; prefill: an audio file, or its bytes, to go on from. Raises NotFound, ResourceExhausted."""
         request = create_request(
             soundtrack,
             version=version,
@@ -89,6 +91,7 @@ class Client:
             lead_ms=lead_ms,
             paused=paused,
             labels=labels,
+            prefill=prefill,
         )
         response: live.CreateSessionResponse = await self.call(self.live.CreateSession, request)
         return Session(self, response.session.session_id, response.session_token, response)

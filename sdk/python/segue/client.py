@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -77,9 +78,13 @@ class Client:
         version: int = 0,
         paused: bool = False,
         labels: Mapping[str, str] | None = None,
+        prefill: bytes | Path | None = None,
         wait: float = 0.0,
     ) -> Session:
-        """A new session; `wait` at most so many seconds for a slot. Raises NotFound, ResourceExhausted."""
+        """A new session; `wait` at most so many seconds for a slot. Raises NotFound, ResourceExhausted.
+
+        prefill: an audio file, or its bytes, that the music goes on from, where the model can.
+        """
         request = create_request(
             soundtrack,
             version=version,
@@ -89,6 +94,7 @@ class Client:
             lead_ms=lead_ms,
             paused=paused,
             labels=labels,
+            prefill=prefill,
         )
         deadline = time.monotonic() + wait
         while True:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
 from segue.v1 import control_pb2
@@ -37,6 +38,7 @@ def create_request(
     lead_ms: int,
     paused: bool,
     labels: Mapping[str, str] | None,
+    prefill: bytes | Path | None,
 ) -> pb.CreateSessionRequest:
     """A request for a session."""
     request = pb.CreateSessionRequest(
@@ -48,6 +50,7 @@ def create_request(
         paused=paused,
         labels=dict(labels or {}),
         request_id=request_id(),
+        prefill_audio=prefill.read_bytes() if isinstance(prefill, Path) else prefill or b"",
     )
     if seed is not None:
         request.seed = seed

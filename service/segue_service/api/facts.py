@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 from segue.v1 import audio_pb2, session_pb2, stream_pb2
-from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, EngineInfo
+from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, Engine, EngineInfo
 from segue_service.session.library import Record
 from segue_service.session.score import follows_score
 
 Warning_ = stream_pb2.Warning
 
 
-def model_info(info: EngineInfo, encoder: str) -> session_pb2.ModelInfo:
+def model_info(engine: Engine, encoder: str) -> session_pb2.ModelInfo:
     """An engine's facts as they go over the wire."""
+    info = engine.info
     capabilities = info.capabilities
     return session_pb2.ModelInfo(
         name=info.model,
@@ -29,6 +30,7 @@ def model_info(info: EngineInfo, encoder: str) -> session_pb2.ModelInfo:
             drums=capabilities.drums,
             guidance=capabilities.guidance,
             clock=capabilities.clock,
+            audio_prefill=engine.tokenizer is not None,
         ),
     )
 

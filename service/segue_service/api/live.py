@@ -9,16 +9,18 @@ from importlib.metadata import version
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue.v1 import audio_pb2, control_pb2, session_pb2, stream_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
-from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt
+from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt, PromptError
 from segue_service.api import requests as check
 from segue_service.api.caller import Caller
 from segue_service.api.facts import audio_format, model_info, warnings_of
 from segue_service.api.memory import RequestMemory
 from segue_service.api.not_built import CONTINUATION, NOT_BUILT, PREFILL, RESUME
 from segue_service.errors import invalid, not_built, unknown
+from segue_service.recordings import RecordingError, read_recording
 from segue_service.session.encoding import ENCODERS, name_of, resolve
 from segue_service.session.library import Library, Record
 from segue_service.session.listeners import Wish
@@ -52,7 +54,7 @@ class LiveHandlers:
             version=version("segue"),
             ready=registry.ready and not registry.draining,
             draining=registry.draining,
-            model=model_info(self._parts.engine.info, self._library.encoder_name),
+            model=model_info(self._parts.engine, self._library.encoder_name),
             format=audio_format(audio_pb2.AUDIO_ENCODING_S16),
             encodings=[audio_pb2.AudioEncoding.ValueType(encoding) for encoding in ENCODERS],
             slots=registry.slots,
@@ -91,17 +93,32 @@ class LiveHandlers:
         check.within("target_lead_ms", lead_ms, self._settings.min_lead_ms, self._settings.max_lead_ms)
         parameters = check.parameters("parameters", request.parameters)
         record = self._library.get(request.soundtrack_id, request.soundtrack_version)
-        session, token = await self._registry.create(
-            record,
-            seed=request.seed if request.HasField("seed") else None,
-            state=request.initial_state or None,
-            parameters=parameters,
-            lead_ms=lead_ms,
-            paused=request.paused,
-            labels=labels,
-        )
+        self._registry.admit()
+        prefill = await self._recording(request.prefill_audio) if request.prefill_audio else None
+        try:
+            session, token = await self._registry.create(
+                record,
+                seed=request.seed if request.HasField("seed") else None,
+                state=request.initial_state or None,
+                parameters=parameters,
+                lead_ms=lead_ms,
+                paused=request.paused,
+                labels=labels,
+                prefill=prefill,
+            )
+        except PromptError as error:
+            raise invalid("prefill_audio", str(error)) from None
         session.warnings = warnings_of(record, self._parts.engine.info)
         return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
+
+    async def _recording(self, data: bytes) -> NDArray[np.float32]:
+        if self._parts.engine.tokenizer is None:
+            model = self._parts.engine.info.model
+            raise invalid("prefill_audio", f"the model {model} can't go on from audio (Capabilities.audio_prefill)")
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._parts.slow, read_recording, data)
+        except RecordingError as error:
+            raise invalid("prefill_audio", str(error)) from None
 
     async def stream_audio(self, request: pb.StreamAudioRequest, caller: Caller) -> AsyncIterator[bytes]:
         """SessionReady, then events and chunks, then Goodbye; every message serialised."""
@@ -129,7 +146,7 @@ class LiveHandlers:
                 format=audio_format(encoding),
                 listener_id=listener.name,
                 first_sample=listener.wish.begin,
-                capabilities=model_info(self._parts.engine.info, "").capabilities,
+                capabilities=model_info(self._parts.engine, "").capabilities,
                 report_every_ms=self._settings.report_every_ms,
             )
             yield pb.StreamAudioResponse(ready=ready).SerializeToString()

@@ -18,7 +18,7 @@ REWIND: Final = "takes and rewinding"
 NOT_BUILT: Final[Mapping[str, str]] = {
     REWIND: "controls land at the head; every take is 0",
     RESUME: "a session can't be continued by another server; a broken stream resumes by from_sample",
-    PREFILL: "a session always begins with an empty memory",
+    PREFILL: "a session can go on from an audio file (prefill_audio), not from continuation bytes",
     CONTINUATION: "continuation bytes and resume points are not sent",
     OPUS: "encodings are S16 and F32",
     QOA: "encodings are S16 and F32",

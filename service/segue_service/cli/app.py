@@ -18,6 +18,7 @@ from segue_service.cli.models import models
 from segue_service.cli.render import render
 from segue_service.cli.serve import serve
 from segue_service.cli.train import train
+from segue_service.cli.verify import verify
 from segue_service.cli.version import version
 
 app = typer.Typer(
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (serve, demo, render, listen, check, build, train, bench, version):
+for command in (serve, demo, render, listen, check, build, train, bench, verify, version):
     app.command()(command)
 app.command("eval")(evaluate)
 app.add_typer(models, name="models")

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console, write_json
-from segue_service.cli.engine import build_engine
+from segue_service.cli.engine import Codec, Device, Dtype, ModelName, ModelsDir, build_engine
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,17 +137,20 @@ def parse_sizes(text: str) -> list[int]:
 
 
 def bench(
-    model: Annotated[str, typer.Option(help="Model to measure.")] = "starter",
+    model: ModelName = "starter",
     slots: Annotated[str, typer.Option(help="Numbers of slots to time.")] = "1,4,16,32,64",
     steps: Annotated[int, typer.Option(min=20, max=100_000, help="Steps timed at each size.")] = 250,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    device: Device = "auto",
+    models_dir: ModelsDir = None,
+    dtype: Dtype = "auto",
+    codec: Codec = "auto",
     json: Annotated[Path | None, typer.Option(help="Also write the figures to this file.")] = None,
 ) -> None:
     """Time steps of the batched engine and find how many sessions run in real time (p95 of a step ≤ 40 ms)."""
     sizes = parse_sizes(slots)
     started = time.perf_counter()
     with console.status(f"loading {model} and compiling (kept for the next run) …"):
-        assembly = build_engine(model, sizes[-1], device)
+        assembly = build_engine(model, sizes[-1], device, models_dir, dtype=dtype, codec=codec)
         assembly.engine.warm_up()
     ready = time.perf_counter() - started
     info = assembly.engine.info

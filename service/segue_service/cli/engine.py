@@ -1,27 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builds an engine for a command; what can't be built is a sentence."""
+"""Builds an engine for a command, and the options that choose a model; what can't be built is a sentence."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from segue_service.cli.console import EXIT_BAD_INPUT, CommandError
+import typer
+
+from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
 
 if TYPE_CHECKING:
     from segue_engine.assemble import Assembly
 
+ModelsDir = Annotated[
+    Path | None,
+    typer.Option("--models-dir", help="Look for models here first [default: $SEGUE_MODELS, else segue's own folder]."),
+]
+ModelName = Annotated[
+    str, typer.Option("--model", help="starter, mrt2_small, mrt2_base, …; auto: the best one here for the device.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")]
+Dtype = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    typer.Option(help="Magenta RT 2: what the language model computes in; auto: float32 on a CPU, else bfloat16."),
+]
+Codec = Annotated[
+    Literal["auto", "float32", "tf32", "bfloat16"],
+    typer.Option(help="Magenta RT 2: what the codec computes in; auto: float32 on a CPU, else tf32."),
+]
+StyleLevels = Annotated[
+    int, typer.Option(min=1, max=12, help="Magenta RT 2: how many of the 12 style codes the model hears.")
+]
+Mapper = Annotated[
+    Literal["auto", "on", "off"],
+    typer.Option(help="Magenta RT 2: texts through MusicCoCa's mapper into the space of audio; auto: if it is here."),
+]
 
-def build_engine(model: str, slots: int | None, device: str) -> Assembly:
+
+def build_engine(
+    model: str,
+    slots: int | None,
+    device: str,
+    models_dir: Path | None = None,
+    *,
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto",
+    codec: Literal["auto", "float32", "tf32", "bfloat16"] = "auto",
+    style_levels: int = 12,
+    mapper: Literal["auto", "on", "off"] = "auto",
+) -> Assembly:
     """An engine that is not warmed up yet. Raises CommandError.
 
     Nothing above the engine rewinds yet, so no memory is kept for it.
     """
     from segue_engine.assemble import AssembleError, assemble
+    from segue_engine.assemble_magenta import MagentaOptions
     from segue_engine.contract import EngineError
 
+    magenta = MagentaOptions(dtype=dtype, codec=codec, style_levels=style_levels, mapper=mapper)
     try:
-        return assemble(model, slots=slots, device=device, rewind_frames=0)
+        assembly = assemble(model, slots, device, rewind_frames=0, models_dir=models_dir, magenta=magenta)
     except AssembleError as error:
         raise CommandError(f"--{error}", EXIT_BAD_INPUT) from None
-    except EngineError as error:
+    except (EngineError, ValueError) as error:
         raise CommandError(str(error)) from None
+    if assembly.reason:
+        console.print(f" model {assembly.info.model}: {assembly.reason}", markup=False)
+    return assembly

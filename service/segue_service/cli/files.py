@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from segue_service.session.styles import AudioLoader
 
 AUDIO_FORMATS: Final = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
-MAX_PROMPT_SECONDS: Final = 120
 
 
 def read_soundtrack(path: Path) -> Soundtrack:
@@ -58,24 +57,28 @@ def write_audio(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
             file.write(pcm[begin : begin + (1 << 16)])
 
 
+def read_audio(option: str, path: Path) -> NDArray[np.float32]:
+    """An audio file as float32[n, 2] at 48 kHz, or a CommandError that names the option."""
+    from segue_service.recordings import RecordingError, read_recording
+
+    try:
+        return read_recording(path)
+    except RecordingError as error:
+        raise CommandError(f"{option}: {path}: {error}", EXIT_BAD_INPUT) from None
+
+
 def prompt_audio(folder: Path) -> AudioLoader:
     """Loads audio prompts relative to a soundtrack's folder, at 48 kHz."""
-    from segue_engine.contract import SAMPLE_RATE, PromptError
+    from segue_engine.contract import PromptError
+    from segue_service.recordings import RecordingError, read_recording
 
     def load(name: str) -> NDArray[np.float32]:
-        import soundfile
-        import soxr
-
         path = (folder / name).resolve()
         if not path.is_relative_to(folder.resolve()):
             raise PromptError(f'audio prompt "{name}": expected a path inside {folder}')
         try:
-            with soundfile.SoundFile(path) as file:
-                samples = file.read(MAX_PROMPT_SECONDS * file.samplerate, dtype="float32", always_2d=True)
-                rate = file.samplerate
-        except (OSError, soundfile.LibsndfileError) as error:
+            return read_recording(path)
+        except RecordingError as error:
             raise PromptError(f'audio prompt "{name}": {error}') from None
-        resampled: NDArray[np.float32] = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
-        return resampled
 
     return load

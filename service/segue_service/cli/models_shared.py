@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Annotated, Final
+from typing import Final
 
-import typer
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -20,12 +18,9 @@ from rich.progress import (
 )
 
 from segue_service.cli.console import EXIT_FAILED, CommandError, console
+from segue_service.cli.engine import ModelsDir
 
-ModelsDir = Annotated[
-    Path | None,
-    typer.Option("--models-dir", help="Look here first [default: $SEGUE_MODELS, else segue's own folder]."),
-]
-
+__all__ = ["LONG", "ModelsDir", "bars", "explained"]
 
 LONG: Final = 100_000_000
 

@@ -13,12 +13,22 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from segue_service.cli.console import CommandError, console, write_json
-from segue_service.cli.engine import build_engine
-from segue_service.cli.files import check_audio_path, prompt_audio, read_script, read_soundtrack, write_audio
+from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels, build_engine
+from segue_service.cli.files import (
+    check_audio_path,
+    prompt_audio,
+    read_audio,
+    read_script,
+    read_soundtrack,
+    write_audio,
+)
 from segue_service.cli.script import Happening, Script
 from segue_service.soundtrack import ControlError, Input, PostEvent, PostTrigger, SetParameters, SetState, Soundtrack
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from segue_engine.assemble import Assembly
     from segue_service.report.recording import Recording
     from segue_service.session.offline import Performance
@@ -41,10 +51,17 @@ def inputs_of(happening: Happening) -> list[Input]:
 
 
 async def perform(
-    assembly: Assembly, soundtrack: Soundtrack, folder: Path, script: Script, seconds: float, seed: int, progress: Any
+    assembly: Assembly,
+    soundtrack: Soundtrack,
+    folder: Path,
+    script: Script,
+    seconds: float,
+    seed: int,
+    prefill: NDArray[np.float32] | None,
+    progress: Any,
 ) -> Performance:
-    """Play the script; `progress(frame)` is called after each frame."""
-    from segue_engine.contract import FRAME_RATE, EngineError
+    """Play the script, going on from `prefill` if given; `progress(frame)` is called after each frame."""
+    from segue_engine.contract import FRAME_RATE, EngineError, PromptError
     from segue_service.session.library import Library
     from segue_service.session.offline import Performer, Said, frame_of
 
@@ -59,7 +76,10 @@ async def perform(
             console.print(f" note: styles.{style}: {note}", style="yellow", markup=False)
         performer = Performer(assembly.engine, record, seed, executor)
         said = [Said(frame_of(h.at), h.label, inputs_of(h)) for h in script.in_order() if h.at < seconds]
-        return await performer.perform(round(seconds * FRAME_RATE), said, progress)
+        try:
+            return await performer.perform(round(seconds * FRAME_RATE), said, progress, prefill)
+        except PromptError as error:
+            raise CommandError(f"--prefill: {error}", 2) from None
 
 
 def record_of(performance: Performance, title: str) -> Recording:
@@ -95,8 +115,14 @@ def render(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same bytes.")] = None,
     out: Annotated[Path | None, typer.Option(help="Audio file: .flac, .wav or .ogg.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Also draw states, spectrogram and loudness (PNG, SVG).")] = None,
-    model: Annotated[str, typer.Option(help="Model to play with.")] = "starter",
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    prefill: Annotated[Path | None, typer.Option(help="Audio file that the music goes on from (Magenta RT 2).")] = None,
+    model: ModelName = "starter",
+    device: Device = "auto",
+    models_dir: ModelsDir = None,
+    dtype: Dtype = "auto",
+    codec: Codec = "auto",
+    style_levels: StyleLevels = 12,
+    mapper: Mapper = "auto",
     json: Annotated[Path | None, typer.Option(help="Also write facts and timings to this file.")] = None,
 ) -> None:
     """Render a soundtrack to a file, faster than real time, with a script as the game. Reproducible by seed."""
@@ -107,8 +133,11 @@ def render(
         raise CommandError(f"--seconds: expected 0.04..{MAX_SECONDS:.0f}, got {length:g}", 2)
     chosen_seed = plan.seed if seed is None else seed
     path = check_audio_path(out or Path(f"{soundtrack.soundtrack}.flac"))
+    past = None if prefill is None else read_audio("--prefill", prefill)
     with console.status(f"loading {model} …"):
-        assembly = build_engine(model, 1, device)
+        assembly = build_engine(
+            *(model, 1, device, models_dir), dtype=dtype, codec=codec, style_levels=style_levels, mapper=mapper
+        )
         assembly.engine.warm_up()
     try:
         columns = TextColumn(" rendering"), BarColumn(40), TaskProgressColumn(), TimeRemainingColumn()
@@ -123,6 +152,7 @@ def render(
                     plan,
                     length,
                     chosen_seed,
+                    past,
                     lambda frame: bar.update(task, completed=frame),
                 )
             )

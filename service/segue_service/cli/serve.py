@@ -7,16 +7,18 @@ import asyncio
 import json as json_module
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
-from segue_service.cli.engine import build_engine
+from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels, build_engine
 from segue_service.cli.files import prompt_audio, read_soundtrack
 
 if TYPE_CHECKING:
+    from segue_engine.assemble import Assembly
     from segue_service.config import Settings
     from segue_service.server import Offer, Server
 
@@ -68,15 +70,13 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
         raise CommandError(f"settings: {said}", EXIT_BAD_INPUT) from None
 
 
-def run_server(
-    settings: Settings, model: str, slots: int | None, device: str, offers: list[Offer], on_ready: Any
-) -> None:
+def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[Offer], on_ready: Any) -> None:
     """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence."""
 
     from segue_engine.contract import EngineError
     from segue_service.server import ServeError, serve
 
-    assembly = build_engine(model, slots, device)
+    assembly = build()
     if sys.platform != "win32":
         import uvloop
 
@@ -96,9 +96,14 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one [default: 7470]")] = None,
-    model: Annotated[str, typer.Option(help="Model to play with.")] = "starter",
+    model: ModelName = "starter",
     slots: Annotated[int | None, typer.Option(min=1, help="Sessions at once; default by device.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")] = "auto",
+    device: Device = "auto",
+    models_dir: ModelsDir = None,
+    dtype: Dtype = "auto",
+    codec: Codec = "auto",
+    style_levels: StyleLevels = 12,
+    mapper: Mapper = "auto",
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics here, on loopback.")] = None,
     log: Annotated[str | None, typer.Option(help="console or json.")] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file of settings; flags win over it.")] = None,
@@ -141,4 +146,9 @@ def serve(
             part.write_text(json_module.dumps(facts), encoding="utf-8")
             part.replace(announce)
 
-    run_server(settings, model, slots, device, offers, ready)
+    def build() -> Assembly:
+        return build_engine(
+            *(model, slots, device, models_dir), dtype=dtype, codec=codec, style_levels=style_levels, mapper=mapper
+        )
+
+    run_server(settings, build, offers, ready)

@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
@@ -96,6 +96,7 @@ class DeviceThread:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._commands: deque[Callable[[Device], None]] = deque()
+        self._background: deque[Iterator[None]] = deque()
         self._wake = threading.Condition()
         self._stopping = False
         self._next_tick = 0.0
@@ -143,6 +144,37 @@ class DeviceThread:
             self._wake.notify()
         return future
 
+    def drain(self, begin: Callable[[Device], Iterator[T]]) -> asyncio.Future[list[T]]:
+        """Long work in bounded pieces: one item of the iterator between any two steps, so that nobody's audio waits.
+
+        Cancelling the future ends the work.
+        """
+        future: asyncio.Future[list[T]] = self._loop.create_future()
+        done: list[T] = []
+
+        def settle(error: Exception | None) -> None:
+            if future.cancelled():
+                return
+            if error is None:
+                future.set_result(done)
+            else:
+                future.set_exception(error)
+
+        def pieces(device: Device) -> Iterator[None]:
+            try:
+                for piece in begin(device):
+                    done.append(piece)
+                    yield
+                    if future.cancelled():
+                        return
+            except Exception as error:
+                self._call(settle, error)
+            else:
+                self._call(settle, None)
+
+        self.post(lambda device: self._background.append(pieces(device)))
+        return future
+
     async def stop(self) -> None:
         """Finish the commands that wait, close the engine and end the thread. Idempotent."""
         with self._wake:
@@ -181,10 +213,20 @@ class DeviceThread:
                 if stopping:
                     break
                 self._metrics.queue_depth.set(len(self._commands))
-                self._sleep(self._turn())
+                wait = self._turn()
+                self._sleep(0.0 if self._work_off() else wait)
             self._engine.close()
         except BaseException as error:
             self._on_death(error)
+
+    def _work_off(self) -> bool:
+        """Do a piece of the first of the long works; gives whether there is more to do."""
+        if not self._background:
+            return False
+        work = self._background.popleft()
+        if next(work, work) is not work:
+            self._background.append(work)
+        return bool(self._background)
 
     def _turn(self) -> float | None:
         """Step what is due, if it is time; gives the seconds for which there is nothing to do (None: for ever)."""

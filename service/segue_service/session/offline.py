@@ -13,7 +13,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import CHANNELS, FRAME_RATE, FRAME_SAMPLES, Blocks, Conditioning, Engine
+from segue_engine.contract import (
+    CHANNELS,
+    FRAME_RATE,
+    FRAME_SAMPLES,
+    Blocks,
+    Conditioning,
+    Engine,
+    PromptError,
+    SlotHandle,
+)
 from segue_service.session.director import Director, Placement
 from segue_service.session.library import Record
 from segue_service.session.timeline import Axis
@@ -54,9 +63,15 @@ class Performer:
         self._axis = Axis(engine.info)
 
     async def perform(
-        self, frames: int, said: Sequence[Said] = (), on_frame: Callable[[int], None] = lambda _: None
+        self,
+        frames: int,
+        said: Sequence[Said] = (),
+        on_frame: Callable[[int], None] = lambda _: None,
+        prefill: NDArray[np.float32] | None = None,
     ) -> Performance:
-        """Play `frames` frames of the timeline. Raises ConditioningError, EngineFullError.
+        """Play `frames` frames of the timeline, going on from `prefill` f32[n, 2] if given.
+
+        Raises ConditioningError, EngineFullError, PromptError for a recording that can't be taken.
 
         A ControlError of an input does not stop the music: it is that input's outcome.
         """
@@ -70,7 +85,7 @@ class Performer:
         waiting = sorted(said, key=lambda one: one.frame)
         last = axis.frame(frames * FRAME_SAMPLES - 1) + 1
         placement, entries = await self._place(0, [])
-        handle = engine.insert(self._seed, entries[0][1])
+        handle = engine.insert(self._seed, entries[0][1], self._history(prefill))
         try:
             engine.steer(handle, entries[1:])
             self._keep(placement, result)
@@ -84,16 +99,29 @@ class Performer:
                     self._keep(placement, result)
                     limit = placement.limit
                     result.outcomes += zip(now, placement.outcomes, strict=True)
-                engine.step([handle])
-                blocks = engine.flush()
-                if blocks is None:
-                    raise RuntimeError("the engine made no frame for a slot that was due")
-                self._take(blocks, frame, result)
+                self._take(self._step(handle, taking_in=frame == 0 and prefill is not None), frame, result)
                 on_frame(frame + 1)
         finally:
             engine.release(handle)
         result.effects = [effect for effect in result.effects if effect.frame < last]
         return result
+
+    def _step(self, handle: SlotHandle, *, taking_in: bool) -> Blocks:
+        """One frame; a slot that has history to take in first makes none for a while."""
+        while True:
+            self._engine.step([handle])
+            blocks = self._engine.flush()
+            if blocks is not None:
+                return blocks
+            if not taking_in:
+                raise RuntimeError("the engine made no frame for a slot that was due")
+
+    def _history(self, audio: NDArray[np.float32] | None) -> NDArray[np.int32] | None:
+        if audio is None:
+            return None
+        if self._engine.tokenizer is None:
+            raise PromptError(f"the model {self._engine.info.model} can't go on from audio")
+        return np.concatenate(list(self._engine.tokenizer.pieces(audio)))
 
     async def _place(self, frame: int, said: Sequence[Said]) -> tuple[Placement, list[tuple[int, Conditioning]]]:
         clock = self._director.machine.nominal_clock(frame) if self._clock is None else self._clock.at(frame)

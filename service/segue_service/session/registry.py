@@ -10,6 +10,9 @@ import secrets
 import time
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
 from segue.v1 import stream_pb2
 from segue_service.errors import draining, not_ready, server_full, token_missing, token_wrong, unknown_session
 from segue_service.observe.log import logger
@@ -75,8 +78,9 @@ class Registry:
         lead_ms: int,
         paused: bool,
         labels: Mapping[str, str],
+        prefill: NDArray[np.float32] | None = None,
     ) -> tuple[Session, str]:
-        """A new session and its token. Raises Refused, ControlError; nothing is claimed then."""
+        """A new session and its token. Raises Refused, ControlError, PromptError; nothing is claimed then."""
         self.admit()
         self._claims += 1
         try:
@@ -91,7 +95,7 @@ class Registry:
                 labels=labels,
             )
             try:
-                await session.open(paused=paused)
+                await session.open(paused=paused, prefill=prefill)
             except BaseException:
                 session.close(Goodbye(reason=Goodbye.REASON_FAULT))
                 raise

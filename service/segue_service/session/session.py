@@ -6,14 +6,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.v1 import control_pb2, session_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
-from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE
+from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE, PromptError
 from segue_service.errors import unknown_session, wrong_status
 from segue_service.session import slot_work
 from segue_service.session.audience import Audience, stopped
@@ -76,8 +76,12 @@ class Session:
             parts.metrics,
         )
 
-    async def open(self, *, paused: bool) -> None:
-        """Claim a slot and begin. Raises EngineFullError, ConditioningError."""
+    async def open(self, *, paused: bool, prefill: NDArray[np.float32] | None = None) -> None:
+        """Claim a slot and begin, going on from `prefill` f32[n, 2] if given.
+
+        Raises EngineFullError, ConditioningError, PromptError.
+        """
+        history = None if prefill is None else await self._tokenise(prefill)
         placement, entries = await self._steering.first()
         axis = self._steering.axis
         target = self.lead_ms * SAMPLE_RATE // 1000
@@ -85,7 +89,11 @@ class Session:
 
         def claim(device: Device) -> Bound:
             return slot_work.claim(
-                device, self.seed, entries, axis, target=target, limit=placement.limit, active=not paused
+                *(device, self.seed, entries, axis),
+                target=target,
+                limit=placement.limit,
+                active=not paused,
+                prefill=history,
             )
 
         def then(bound: Bound) -> None:
@@ -293,6 +301,14 @@ class Session:
         self._audience.end(goodbye)
 
     # Inner parts
+
+    async def _tokenise(self, audio: NDArray[np.float32]) -> NDArray[np.int32]:
+        def begin(device: Device) -> Iterator[NDArray[np.int32]]:
+            if device.engine.tokenizer is None:
+                raise PromptError("the model has no audio encoder here")
+            return device.engine.tokenizer.pieces(audio)
+
+        return np.concatenate(await self._parts.device.drain(begin))
 
     def _check_live(self) -> None:
         self.touched = time.monotonic()

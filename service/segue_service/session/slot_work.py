@@ -25,9 +25,10 @@ def claim(
     target: int,
     limit: int,
     active: bool,
+    prefill: NDArray[np.int32] | None = None,
 ) -> Bound:
     """A slot whose first frame is frame 0 of the timeline; it may run up to frame `limit`. Raises EngineFullError."""
-    handle = device.engine.insert(seed, entries[0][1])
+    handle = device.engine.insert(seed, entries[0][1], prefill)
     if len(entries) > 1:
         device.engine.steer(handle, entries[1:])
     device.bind(handle, axis.sample(0), target, 0.0, active=active)

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -126,4 +127,36 @@ async def test_its_death_is_told() -> None:
     thread.post(claim(50))
     await asyncio.wait_for(died.wait(), 20)
     assert str(deaths[0]) == "out of memory"
+    await thread.stop()
+
+
+async def test_long_work_is_done_between_steps_and_holds_nobody_up(wait_until: Any) -> None:
+    reports: list[StepReport] = []
+    thread = DeviceThread(FakeEngine(slots=2), reports.append, Metrics())
+    await thread.start()
+    seen: list[int] = []
+
+    def begin(device: Device) -> Iterator[int]:
+        for piece in range(40):
+            seen.append(sum(report.blocks.count for report in reports if report.blocks))
+            yield piece
+            time.sleep(0.002)
+
+    work = thread.drain(begin)
+    await thread.submit(claim(20))
+    assert await work == list(range(40))
+    await wait_until(lambda: sum(report.blocks.count for report in reports if report.blocks) == 20)
+    assert len(set(seen)) > 3, "steps went on while the work was being done"
+    assert await thread.drain(lambda device: iter(())) == []
+
+    def broken(device: Device) -> Iterator[int]:
+        yield 1
+        raise ValueError("the recording is too short")
+
+    with pytest.raises(ValueError, match="too short"):
+        await thread.drain(broken)
+    endless = thread.drain(lambda device: iter(int, 1))
+    await asyncio.sleep(0.01)
+    endless.cancel()
+    await thread.submit(lambda device: None)
     await thread.stop()

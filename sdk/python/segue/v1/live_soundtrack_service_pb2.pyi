@@ -182,6 +182,7 @@ class CreateSessionRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RESUME_FIELD_NUMBER: _builtins.int
     PREFILL_FIELD_NUMBER: _builtins.int
+    PREFILL_AUDIO_FIELD_NUMBER: _builtins.int
     soundtrack_id: _builtins.str
     """Id of a soundtrack that the server has."""
     soundtrack_version: _builtins.int
@@ -196,6 +197,10 @@ class CreateSessionRequest(_message.Message):
     """Create it paused, to be started by Play."""
     request_id: _builtins.str
     """16 to 64 unguessable characters: the same request sent again gets the same session. Empty: no idempotency."""
+    prefill_audio: _builtins.bytes
+    """An audio file (WAV, FLAC, Ogg or MP3) that the music goes on from: the model hears its last 28 s, and nobody else
+    does. Longer than a second. Needs Capabilities.audio_prefill; not together with prefill or resume.
+    """
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_control_pb2.ParameterValue]:
         """Parameters' first values."""
@@ -226,10 +231,11 @@ class CreateSessionRequest(_message.Message):
         request_id: _builtins.str = ...,
         resume: Global___ResumeRequest | None = ...,
         prefill: _abc.Iterable[_builtins.bytes] | None = ...,
+        prefill_audio: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "resume", b"resume", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "initial_state", b"initial_state", "labels", b"labels", "parameters", b"parameters", "paused", b"paused", "prefill", b"prefill", "request_id", b"request_id", "resume", b"resume", "seed", b"seed", "soundtrack_id", b"soundtrack_id", "soundtrack_version", b"soundtrack_version", "target_lead_ms", b"target_lead_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "initial_state", b"initial_state", "labels", b"labels", "parameters", b"parameters", "paused", b"paused", "prefill", b"prefill", "prefill_audio", b"prefill_audio", "request_id", b"request_id", "resume", b"resume", "seed", b"seed", "soundtrack_id", b"soundtrack_id", "soundtrack_version", b"soundtrack_version", "target_lead_ms", b"target_lead_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015

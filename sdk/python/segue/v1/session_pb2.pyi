@@ -184,6 +184,7 @@ class Capabilities(_message.Message):
     GUIDANCE_FIELD_NUMBER: _builtins.int
     CLOCK_FIELD_NUMBER: _builtins.int
     AUDIO_PROMPTS_FIELD_NUMBER: _builtins.int
+    AUDIO_PREFILL_FIELD_NUMBER: _builtins.int
     notes: _builtins.bool
     """It follows a chord progression and key."""
     drums: _builtins.bool
@@ -194,6 +195,8 @@ class Capabilities(_message.Message):
     """Beats and bars are known, so that quantised exits are exact."""
     audio_prompts: _builtins.bool
     """Style prompts may be audio."""
+    audio_prefill: _builtins.bool
+    """A session can go on from a recording (CreateSession.prefill_audio)."""
     def __init__(
         self,
         *,
@@ -202,10 +205,11 @@ class Capabilities(_message.Message):
         guidance: _builtins.bool = ...,
         clock: _builtins.bool = ...,
         audio_prompts: _builtins.bool = ...,
+        audio_prefill: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_prompts", b"audio_prompts", "clock", b"clock", "drums", b"drums", "guidance", b"guidance", "notes", b"notes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audio_prefill", b"audio_prefill", "audio_prompts", b"audio_prompts", "clock", b"clock", "drums", b"drums", "guidance", b"guidance", "notes", b"notes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audio files from outside, decoded within bounds: stereo at 48 kHz, or a sentence on what was wrong."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue_engine.contract import SAMPLE_RATE
+
+MAX_SECONDS: Final = 120
+_RATES: Final = range(8_000, 192_001)
+_CHANNELS: Final = 8
+
+
+class RecordingError(ValueError):
+    """A recording that can't be used; the message says why."""
+
+
+def read_recording(source: bytes | Path, seconds: int = MAX_SECONDS) -> NDArray[np.float32]:
+    """The first `seconds` of a WAV, FLAC, Ogg or MP3 file as float32[n, 2] at 48 kHz; mono is doubled, of more channels
+    the first two are taken. Raises RecordingError."""
+    import soundfile
+    import soxr
+
+    try:
+        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            if file.samplerate not in _RATES or not 1 <= file.channels <= _CHANNELS:
+                raise RecordingError(
+                    f"expected 1 to {_CHANNELS} channels at {_RATES.start} to {_RATES.stop - 1} Hz, "
+                    f"got {file.channels} at {file.samplerate} Hz"
+                )
+            samples = file.read(seconds * file.samplerate, dtype="float32", always_2d=True)
+            rate = file.samplerate
+    except (OSError, RuntimeError, TypeError) as error:  # LibsndfileError is a RuntimeError
+        raise RecordingError(f"not an audio file that can be read: {error}") from None
+    if not len(samples):
+        raise RecordingError("expected some audio, got none")
+    if not np.isfinite(samples).all():
+        raise RecordingError("expected finite samples")
+    stereo = np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples[:, :2]
+    resampled = stereo if rate == SAMPLE_RATE else soxr.resample(stereo, rate, SAMPLE_RATE)
+    return np.ascontiguousarray(resampled, np.float32)
