@@ -28,7 +28,7 @@ from segue_engine.styles.tags import tag_vector
 
 TINY = LMConfig(
     width=24, layers=2, heads=2, hidden=32, window=16, depth_width=16, depth_layers=1, depth_heads=2, depth_hidden=24,
-    style_hidden=16, delta_hidden=8, gate_offset=0.0,
+    style_hidden=16, delta_hidden=8, gate_offset=0.0, grammar=False,
 )  # fmt: skip
 FRAMES = 150
 REWIND = 12  # one shape everywhere: compiling is what takes time here

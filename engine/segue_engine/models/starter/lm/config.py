@@ -43,6 +43,9 @@ class LMConfig:
     moving_distance: float = 0.15
     """The style moves if it is further than this from where it was at any of the lags."""
 
+    grammar: bool = True
+    """Whether what the composer never writes is never drawn (`grammar`)."""
+
     def __post_init__(self) -> None:
         if self.width % self.heads or self.depth_width % self.depth_heads:
             raise ValueError("LMConfig: expected width and depth_width to be multiples of heads and depth_heads")

@@ -15,6 +15,7 @@ from segue_engine.layers.norms import rms_norm
 from segue_engine.models.starter import tokens
 from segue_engine.models.starter.lm.config import LMConfig
 from segue_engine.models.starter.lm.embeddings import Tables, look_up
+from segue_engine.models.starter.lm.grammar import FORBIDDEN, Rules, forbidden
 from segue_engine.models.starter.lm.heads import Roll, level_logits, read_roll, roll_vector
 from segue_engine.models.starter.lm.inputs import FrameInputs
 from segue_engine.models.starter.lm.params import Params
@@ -63,8 +64,13 @@ def draw_codes(
     gate_offset: jax.Array,
     strength: tuple[jax.Array, jax.Array],
     draw: Callable[[int, jax.Array], jax.Array],
+    *,
+    rules: Rules | None = None,
 ) -> jax.Array:
-    """Codes int32[B, 12] of one frame; base [B, G, depth width], inputs [B, 1, ..]; `draw(level, logits [B, G, n])`."""
+    """Codes int32[B, 12] of one frame; base [B, G, depth width], inputs [B, 1, ..]; `draw(level, logits [B, G, n])`.
+
+    rules: what they forbid has a logit far down.
+    """
     p = params["depth"]
     memory = [Growing() for _ in p["layers"]]
     roll: list[Roll] = []
@@ -82,9 +88,13 @@ def draw_codes(
             x = finish(block, x, growing.attend(default_scale(q), k, v))
         state = rms_norm(x, p["norm"])
         lower = [c[:, None] for c in codes]
-        return level_logits(
+        logits = level_logits(
             params, tables, level, state, inputs, lower,
             gate_offset=gate_offset, roll=roll[0] if roll else None, strength=strength,
         )  # fmt: skip
+        asked = roll[0].present[:, 0] if roll else inputs.start[:, 0]
+        previous = inputs.previous[:, 0, tokens.CLOCK]
+        banned = None if rules is None else forbidden(rules, level, previous, inputs.start[:, 0], codes, asked)
+        return logits if banned is None else jnp.where(banned[:, None], FORBIDDEN, logits)
 
     return run_levels(tokens.LEVELS, logits_of, draw)

@@ -21,6 +21,7 @@ from segue_engine.models.starter import tokens
 from segue_engine.models.starter.lm.config import DELTA_FRAMES, STYLE_WIDTH, TAP_BARS, TAP_LEVELS, TAP_REACH, LMConfig
 from segue_engine.models.starter.lm.depth import draw_codes, frame_base
 from segue_engine.models.starter.lm.embeddings import Tables, build_tables
+from segue_engine.models.starter.lm.grammar import Rules, load_rules
 from segue_engine.models.starter.lm.inputs import FrameInputs, style_vector, temporal_input
 from segue_engine.models.starter.lm.params import Params
 from segue_engine.models.starter.lm.temporal import temporal_step
@@ -38,18 +39,20 @@ class Rings(NamedTuple):
 
 
 class Serving(NamedTuple):
-    """What a step reads: parameters without tables, dense tables, and the style codebooks float32[12, 1024, 34]."""
+    """What a step reads: parameters without tables, dense tables, the style codebooks float32[12, 1024, 34] and
+    the grammar."""
 
     params: Params
     tables: Tables
     codebooks: jax.Array
+    rules: Rules
 
 
 def serving_params(params: Params, codebooks: Any) -> Serving:
     """Dense tables in place of private and factor vectors."""
     tables = jax.jit(build_tables)(params)
     rest = {name: leaf for name, leaf in params.items() if name != "tables"}
-    return Serving(jax.tree.map(jnp.asarray, rest), tables, jnp.asarray(codebooks, jnp.float32))
+    return Serving(jax.tree.map(jnp.asarray, rest), tables, jnp.asarray(codebooks, jnp.float32), load_rules())
 
 
 def init_rings(config: LMConfig, rows: int, rewind: int) -> Rings:
@@ -136,7 +139,7 @@ def step(config: LMConfig, serving: Serving, rings: Rings, rows: StepRows, *, gu
         filters = Filters(rows.temperature * warmth, rows.top_k, rows.min_p)
         return draw_inverse(logits, filters, uniform[:, level])
 
-    return step_with(config, serving, rings, rows, draw, guided=guided)
+    return step_with(config, serving, rings, rows, draw, guided=guided, rules=serving.rules if config.grammar else None)
 
 
 def step_with(
@@ -147,8 +150,9 @@ def step_with(
     draw: Callable[[int, jax.Array], jax.Array],
     *,
     guided: bool,
+    rules: Rules | None = None,
 ) -> tuple[Rings, jax.Array]:
-    """`step` with codes drawn by `draw(level, logits [B, n])` → int32[B]."""
+    """`step` with codes drawn by `draw(level, logits [B, n])` → int32[B]; rules: what may not be drawn."""
     frame = _read_frame(config, serving, rings, rows)
     state, style, keys, values = _advance(config, serving, rings, rows, frame, guided)
     base = frame_base(serving.params, state, style, frame.inputs.drums)
@@ -160,7 +164,9 @@ def step_with(
         return draw(level, logits[:, 1] + rows.guidance[:, :1] * (logits[:, 0] - logits[:, 1]))
 
     strength = (rows.guidance[:, 1, None], rows.guidance[:, 2, None])
-    codes = draw_codes(serving.params, config, serving.tables, base, frame.inputs, offset[:, None], strength, pulled)
+    codes = draw_codes(
+        *(serving.params, config, serving.tables, base, frame.inputs, offset[:, None], strength, pulled), rules=rules
+    )
     return Rings(keys, values, ring.write(rings.codes, codes, rows.frame, rows.due), frame.styles), codes
 
 
