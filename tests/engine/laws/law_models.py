@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,15 @@ from typing import Any
 
 import jax
 import numpy as np
+from safetensors.numpy import load_file
 from tiny_model import CODES, PlainMastering, TinyModel
 
 from segue_engine.batch.config import SlotEngineConfig
 from segue_engine.batch.engine import SlotEngine
 from segue_engine.contract import NOTES, Blocks, Conditioning, Sampling, SlotHandle
 from segue_engine.frame_model import FrameModel
+
+VECTORS = Path(__file__).parents[2] / "vectors" / "mrt2"
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,16 @@ def _load(path: str) -> ModuleType:
 
 
 def _magenta_rt_2() -> LawModel:
-    model = _load("magenta_rt_2/mrt2_tiny.py").make_tiny_model()
-    return LawModel("magenta_rt_2", model, codes=40)
+    """Random weights behind the real codec at a tiny size."""
+    from segue_engine.spectrostream import SpectroStream, config_of_vectors, load_codebooks, load_decoder
+
+    config = config_of_vectors(json.loads((VECTORS / "meta.json").read_text())["config"])
+    published = load_file(VECTORS / "tiny_weights.safetensors")
+    flat = {key: value for key, value in published.items() if key.startswith("params/soundstream/")}
+    books = load_codebooks(config, flat)
+    tiny = _load("magenta_rt_2/mrt2_tiny.py")
+    codec = SpectroStream(config, load_decoder(config, flat), books, levels=tiny.TINY.levels)
+    return LawModel("magenta_rt_2", tiny.make_tiny_model(codec=codec), codes=40)
 
 
 def _starter() -> LawModel:

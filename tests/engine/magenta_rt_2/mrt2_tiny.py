@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE
 from segue_engine.layers.ring import select_rows
 from segue_engine.models.magenta_rt_2 import (
+    Codec,
     MagentaRT2,
     MagentaRT2Config,
     StackConfig,
@@ -97,7 +98,8 @@ class TestCodec:
         return HumState(*(select_rows(due, a, b) for a, b in zip(new, state, strict=True))), audio
 
 
-def make_tiny_model(seed: int = 0, config: MagentaRT2Config = TINY) -> MagentaRT2:
-    """A fresh tiny model; the same seed gives the same weights."""
+def make_tiny_model(seed: int = 0, config: MagentaRT2Config = TINY, codec: Codec | None = None) -> MagentaRT2:
+    """A fresh tiny model; the same seed gives the same weights. Without a codec it hums."""
     params = load_params(config, draw_weights(config, seed))
-    return MagentaRT2(config, params, TestCodec(config.levels, config.codebook), fingerprint=f"seed{seed}")
+    hum = TestCodec(config.levels, config.codebook)
+    return MagentaRT2(config, params, hum if codec is None else codec, fingerprint=f"seed{seed}")
