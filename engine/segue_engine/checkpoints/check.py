@@ -99,23 +99,31 @@ def _styles(folder: Path, progress: Progress) -> Iterator[Finding]:
             whole = whole and not finding.wrong
             yield finding
     if whole:
-        yield _signatures(folder)
+        yield from _signatures(folder)
 
 
-def _signatures(folder: Path) -> Finding:
-    """Loads MusicCoCa's files as serving would; they name what doesn't fit."""
-    from segue_engine.styles.musiccoca import MusicCoCa
+def _signatures(folder: Path) -> Iterator[Finding]:
+    """Loads MusicCoCa's files as serving would (they name what doesn't fit), and asks what has a published answer."""
+    from segue_engine.styles.musiccoca import MusicCoCa, wrong_answers
     from segue_engine.styles.musiccoca.encoder import require_packages
+    from segue_engine.styles.musiccoca.files import is_synthetic
 
     try:
         require_packages()
     except EngineError as error:
-        return Finding("note", folder, f"signatures were not looked at: {error}")
+        yield Finding("note", folder, f"signatures were not looked at: {error}")
+        return
     try:
         MusicCoCa(folder).load(audio=True)
+        wrong = [] if is_synthetic(folder) else wrong_answers(folder)
     except EngineError as error:
-        return Finding("damaged", folder, str(error))
-    return Finding("good", folder, "MusicCoCa's files load, and their inputs and outputs are the expected ones")
+        yield Finding("damaged", folder, str(error))
+        return
+    yield Finding("good", folder, "MusicCoCa's files load, and their inputs and outputs are the expected ones")
+    for sentence in wrong:
+        yield Finding(
+            "note", folder, f"the published style codes of a text differ from what is computed here: {sentence}"
+        )
 
 
 def _record(path: Path, name: str) -> FileRecord | None:
