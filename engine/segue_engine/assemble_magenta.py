@@ -85,12 +85,11 @@ def load(name: str, kind: str, options: MagentaOptions, models_dir: Path | None)
 def _styles(located: Located, options: MagentaOptions) -> StyleEncoder:
     from segue_engine.styles.cache import CachedStyleEncoder
     from segue_engine.styles.musiccoca import MusicCoCa, MusicCoCaSettings
-    from segue_engine.styles.musiccoca.files import AUDIO_FILES
 
     if located.musiccoca is None:
         raise AssertionError(located)
     encoder = MusicCoCa(located.musiccoca, MusicCoCaSettings(mapper=options.mapper, style_levels=options.style_levels))
-    encoder.load(audio=all((located.musiccoca / file).is_file() for file in AUDIO_FILES))
+    encoder.load(audio=encoder.takes_audio)
     return CachedStyleEncoder(encoder)
 
 

@@ -329,6 +329,11 @@ class StyleEncoder(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def takes_audio(self) -> bool:
+        """Whether prompts may be recordings."""
+        ...
+
     def embed(self, prompts: Sequence[Prompt]) -> EmbeddedPrompts:
         """One 768-d embedding per prompt. Raises PromptError for one that can't be embedded at all."""
         ...

@@ -42,6 +42,10 @@ class HashStyleEncoder:
     def name(self) -> str:
         return "hash"
 
+    @property
+    def takes_audio(self) -> bool:
+        return True
+
     def embed(self, prompts: Sequence[Prompt]) -> EmbeddedPrompts:
         """Unit vectors. Raises PromptError for an empty prompt."""
         rows = [_gaussian(self._name_of(i, p), EMBEDDING_WIDTH) for i, p in enumerate(prompts)]

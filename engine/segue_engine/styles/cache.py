@@ -138,6 +138,10 @@ class CachedStyleEncoder:
     def name(self) -> str:
         return self.encoder.name
 
+    @property
+    def takes_audio(self) -> bool:
+        return self.encoder.takes_audio
+
     def embed(self, prompts: Sequence[Prompt]) -> EmbeddedPrompts:
         """As the encoder embeds them, bit for bit, whether found or made now.
 

@@ -40,6 +40,10 @@ class TagStyleEncoder:
     def name(self) -> str:
         return "starter-tags"
 
+    @property
+    def takes_audio(self) -> bool:
+        return False
+
     @classmethod
     def bundled(cls) -> TagStyleEncoder:
         """The encoder with the codebooks that are shipped in the package."""

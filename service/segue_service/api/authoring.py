@@ -86,7 +86,7 @@ class AuthoringHandlers:
         embedding, notes = await self._library.blend([None] * len(prompts), prompts, weights)
         codes = await self._library.quantise(embedding)
         return pb.EmbedStyleResponse(
-            embedding=embedding.tolist(), style_codes=codes, notes=notes, style_encoder=self._library.encoder_name
+            embedding=embedding.tolist(), style_codes=codes, notes=notes, style_encoder=self._library.encoder.name
         )
 
     async def _compile(self, text: str, syntax: int, name: str) -> Record:

@@ -4,34 +4,40 @@
 from __future__ import annotations
 
 from segue.v1 import audio_pb2, session_pb2, stream_pb2
-from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, Engine, EngineInfo
+from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, Engine, EngineInfo, StyleEncoder
 from segue_service.session.library import Record
 from segue_service.session.score import follows_score
 
 Warning_ = stream_pb2.Warning
 
 
-def model_info(engine: Engine, encoder: str) -> session_pb2.ModelInfo:
+def capabilities_of(engine: Engine, encoder: StyleEncoder) -> session_pb2.Capabilities:
+    """What the model and its style encoder can do."""
+    capabilities = engine.info.capabilities
+    return session_pb2.Capabilities(
+        notes=capabilities.notes,
+        drums=capabilities.drums,
+        guidance=capabilities.guidance,
+        clock=capabilities.clock,
+        audio_prompts=encoder.takes_audio,
+        audio_prefill=engine.tokenizer is not None,
+    )
+
+
+def model_info(engine: Engine, encoder: StyleEncoder) -> session_pb2.ModelInfo:
     """An engine's facts as they go over the wire."""
     info = engine.info
-    capabilities = info.capabilities
     return session_pb2.ModelInfo(
         name=info.model,
         version=info.version,
         device=info.device,
-        style_encoder=encoder,
+        style_encoder=encoder.name,
         codec_delay_frames=info.codec_delay_frames,
         mastering_delay_samples=info.mastering_delay_samples,
         rewind_frames=0,
         loudness_lufs=info.loudness_lufs,
         true_peak_dbtp=info.true_peak_dbtp,
-        capabilities=session_pb2.Capabilities(
-            notes=capabilities.notes,
-            drums=capabilities.drums,
-            guidance=capabilities.guidance,
-            clock=capabilities.clock,
-            audio_prefill=engine.tokenizer is not None,
-        ),
+        capabilities=capabilities_of(engine, encoder),
     )
 
 

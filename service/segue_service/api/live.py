@@ -16,7 +16,7 @@ from segue.v1 import live_soundtrack_service_pb2 as pb
 from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt, PromptError
 from segue_service.api import requests as check
 from segue_service.api.caller import Caller
-from segue_service.api.facts import audio_format, model_info, warnings_of
+from segue_service.api.facts import audio_format, capabilities_of, model_info, warnings_of
 from segue_service.api.memory import RequestMemory
 from segue_service.api.not_built import CONTINUATION, NOT_BUILT, PREFILL, RESUME
 from segue_service.errors import invalid, not_built, unknown
@@ -54,7 +54,7 @@ class LiveHandlers:
             version=version("segue"),
             ready=registry.ready and not registry.draining,
             draining=registry.draining,
-            model=model_info(self._parts.engine, self._library.encoder_name),
+            model=model_info(self._parts.engine, self._library.encoder),
             format=audio_format(audio_pb2.AUDIO_ENCODING_S16),
             encodings=[audio_pb2.AudioEncoding.ValueType(encoding) for encoding in ENCODERS],
             slots=registry.slots,
@@ -146,7 +146,7 @@ class LiveHandlers:
                 format=audio_format(encoding),
                 listener_id=listener.name,
                 first_sample=listener.wish.begin,
-                capabilities=model_info(self._parts.engine, "").capabilities,
+                capabilities=capabilities_of(self._parts.engine, self._library.encoder),
                 report_every_ms=self._settings.report_every_ms,
             )
             yield pb.StreamAudioResponse(ready=ready).SerializeToString()

@@ -103,8 +103,9 @@ class Library:
         return found
 
     @property
-    def encoder_name(self) -> str:
-        return self._encoder.name
+    def encoder(self) -> StyleEncoder:
+        """What understands the prompts."""
+        return self._encoder
 
     async def blend(
         self, rows: Sequence[FloatArray | None], prompts: Sequence[Prompt], weights: FloatArray

@@ -37,7 +37,7 @@ class Counting:
     def __init__(self, inner: MusicCoCa) -> None:
         self.inner, self.asked = inner, []
         self.name, self.blend, self.quantise = inner.name, inner.blend, inner.quantise
-        self.fingerprint = inner.fingerprint
+        self.fingerprint, self.takes_audio = inner.fingerprint, inner.takes_audio
 
     def embed(self, prompts) -> EmbeddedPrompts:
         self.asked += prompts

@@ -31,6 +31,7 @@ async def test_server_info(rig: Any) -> None:
     assert (info.slots, info.free_slots) == (4, 4)
     assert info.model.name == "fake"
     assert info.model.capabilities.clock
+    assert info.model.capabilities.audio_prompts
     assert (info.format.sample_rate, info.format.channels, info.format.frame_samples) == (48_000, 2, FRAME)
     assert list(info.encodings) == [audio_pb2.AUDIO_ENCODING_S16, audio_pb2.AUDIO_ENCODING_F32]
     assert "CreateSession.resume" in info.not_built

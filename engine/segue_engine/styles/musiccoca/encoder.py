@@ -81,6 +81,11 @@ class MusicCoCa:
         """Says how text is embedded, because its codes depend on it: "musiccoca" or "musiccoca+mapper"."""
         return f"musiccoca{'-synthetic' * self._synthetic}{'+mapper' * self.maps_text}"
 
+    @property
+    def takes_audio(self) -> bool:
+        """Whether the files for audio are here."""
+        return not files.missing(self.folder, files.AUDIO_FILES)
+
     def load(self, *, audio: bool = True) -> None:
         """Load and check every file that prompts will need, so that the first prompt needn't. Raises MusicCoCaError."""
         self._tokeniser.load()

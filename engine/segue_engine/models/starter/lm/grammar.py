@@ -105,11 +105,12 @@ def forbidden(
         beat = jnp.asarray(tokens.CLOCK_POSITION)[following] % (
             tokens.STEPS_PER_BEAT * jnp.asarray(tokens.CLOCK_FRAMES)[following]
         )
-        return (beat != 0)[:, None] & (np.arange(tokens.SIZES[level]) != following[:, None]) & ~start[:, None]
+        jumps: jax.Array = np.arange(tokens.SIZES[level]) != following[:, None]
+        return (beat != 0)[:, None] & jumps & ~start[:, None]
     if level not in _STARTS:
         return None
     clock = codes[tokens.CLOCK]
-    banned = ~jnp.asarray(_ON_GRID)[clock][:, None] & _STARTS[level]
+    banned: jax.Array = ~jnp.asarray(_ON_GRID)[clock][:, None] & _STARTS[level]
     if level in _VOICES:
         mode, chord = jnp.asarray(_MODE)[codes[tokens.KEY]], codes[tokens.CHORD]
         strong = jnp.asarray(_STRONG)[clock] if level in _CHORDAL else jnp.zeros_like(clock, bool)
