@@ -157,7 +157,7 @@ async def test_controls_land_while_a_session_catches_up(rig: Any) -> None:
     ]
     outcomes = await asyncio.gather(*(opened.call("SetParameters", parameters=change) for change in changes))
     frames = [outcome.head_sample // FRAME for outcome in outcomes]
-    assert max(frames) <= 250
+    assert max(frames) <= 250 + 64, "the lead, and as far ahead of the head as a retry on a busy machine may aim"
     event = await opened.call("PostEvent", event="enemy_spotted")
     assert event.landing == HEAD
 

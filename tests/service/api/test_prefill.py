@@ -25,7 +25,7 @@ def recording(frames: int) -> bytes:
 
 async def beats(opened: Any, frames: int) -> list[tuple[int, int]]:
     """Sample and bar of the bar lines in the first frames."""
-    _, messages = await opened.hear(frames * FRAME)
+    _, messages = await opened.hear(frames * FRAME, from_sample=0)
     events = [message.event for message in messages if message.HasField("event")]
     return [(event.sample, event.bar.bar) for event in events if event.WhichOneof("detail") == "bar"]
 
