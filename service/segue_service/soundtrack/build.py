@@ -15,9 +15,9 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
+from segue_service.soundtrack.compile import compile_document
 from segue_service.soundtrack.diagnostics import Diagnostic, Finding, SoundtrackError
 from segue_service.soundtrack.document import MAX_BYTES, MAX_DEPTH, MAX_NODES, Document
-from segue_service.soundtrack.load import compile_document
 from segue_service.soundtrack.model import FORMAT_VERSION, Soundtrack
 from segue_service.soundtrack.units import describe
 

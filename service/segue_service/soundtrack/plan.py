@@ -7,9 +7,9 @@ of the style with the greatest share, so in a fade between two styles it switche
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from segue_service.soundtrack.curves import FadeShape
 from segue_service.soundtrack.model import Drums, Guidance, Soundtrack
 from segue_service.soundtrack.state import MachineState
 from segue_service.soundtrack.weights import Blender
-
-if TYPE_CHECKING:
-    from segue_service.soundtrack.machine import Machine
 
 STEP: Final = 5
 """Frames between two points of a moving stretch (design.md: style codes change at most every 5 frames)."""
@@ -56,9 +53,9 @@ class StylePoint:
     shape: FadeShape = "linear"
     fade: FadeView | None = None
 
-    def named(self, machine: Machine) -> dict[str, float]:
-        """The shares by style, only those above 0."""
-        return {machine.styles[i]: float(self.weights[i]) for i in np.flatnonzero(self.weights > 0.0)}
+    def named(self, styles: Sequence[str]) -> dict[str, float]:
+        """The shares by style, only those above 0; styles in the soundtrack's order."""
+        return {styles[i]: float(self.weights[i]) for i in np.flatnonzero(self.weights > 0.0).tolist()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def test_constant_is_one_point(machine: Machine) -> None:
     plan = machine.plan(machine.start(), 100, 1000)
     assert [p.frame for p in plan.points] == [100]
     point = plan.points[0]
-    assert point.named(machine) == {"calm": 1.0}
+    assert point.named(machine.styles) == {"calm": 1.0}
     assert (point.drums, point.gain_db, point.temperature, point.top_k) == ("off", -6, 0.9, None)
     assert point.guidance == Guidance(style=1, notes=1, drums=1)
 
@@ -38,7 +38,7 @@ def test_fade_points(machine: Machine) -> None:
     state = after(machine, 12, SetState("fight", fade=parse_fade("1 s")))
     plan = machine.plan(state, 12, 60)
     assert [p.frame for p in plan.points] == [12, 15, 20, 25, 30, 35, 37]
-    assert plan.points[-1].named(machine) == {"fight": 1.0}
+    assert plan.points[-1].named(machine.styles) == {"fight": 1.0}
     for point in plan.points:
         share = float(point.weights[machine.styles.index("fight")])
         assert point.weights.sum() == pytest.approx(1, abs=1e-6)
@@ -50,7 +50,7 @@ def test_fade_points(machine: Machine) -> None:
 def test_default_guidance_is_the_callers(machine: Machine) -> None:
     state = after(machine, 1, SetState("boss", "immediate"), SetParameters({"danger": 1}, ignore_seek_speed=True))
     plan = machine.plan(machine.start(parameters={"danger": 1}), 0, 5, Guidance(style=2.5, notes=2, drums=1))
-    assert plan.points[0].named(machine) == {"tense": 1.0}
+    assert plan.points[0].named(machine.styles) == {"tense": 1.0}
     assert plan.points[0].guidance == Guidance(style=2.5, notes=2, drums=1)
     assert machine.plan(state, 90, 99).points[0].guidance.style == 3
 

@@ -33,8 +33,8 @@ from segue_service.soundtrack import (
     state_to_json,
 )
 from segue_service.soundtrack.clock import grid_clock
+from segue_service.soundtrack.compile import compile_document
 from segue_service.soundtrack.document import Document
-from segue_service.soundtrack.load import compile_document
 from segue_service.soundtrack.messages import Input
 
 STYLES = ["s0", "s1", "s2", "s3"]
