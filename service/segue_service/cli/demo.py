@@ -134,8 +134,10 @@ def demo(
     factor = 0.04 / step if step else None
     _table(recording)
     speed = f", {factor:.1f} × real time" if factor else ""
+    if game.first_audio is not None:
+        console.print(f" first audio {game.first_audio * 1000:.0f} ms after the session was asked for")
     console.print(f" wrote {out}, {picture}         {len(recording.underruns)} underruns{speed}", markup=False)
-    write_json(json, _report(recording, facts, factor))
+    write_json(json, _report(recording, facts, factor, game.first_audio))
 
 
 def _line(sample: int, text: str) -> None:
@@ -152,11 +154,14 @@ def _table(recording: Recording) -> None:
     console.print(table)
 
 
-def _report(recording: Recording, facts: dict[str, Any], factor: float | None) -> dict[str, Any]:
+def _report(
+    recording: Recording, facts: dict[str, Any], factor: float | None, first_audio: float | None
+) -> dict[str, Any]:
     return {
         **{key: facts[key] for key in ("model", "device", "slots", "ready_s")},
         "seconds": round(recording.seconds, 2),
         "underruns": len(recording.underruns),
+        "first_audio_ms": None if first_audio is None else round(first_audio * 1000, 1),
         "real_time_factor": None if factor is None else round(factor, 2),
         "events": [
             {

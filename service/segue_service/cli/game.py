@@ -42,10 +42,14 @@ class Game:
         self._received = 0
         self._controls: list[Control] = []
         self._parameters: dict[str, list[tuple[int, float]]] = {}
+        self._asked = 0.0
+        self.first_audio: float | None = None
+        """Seconds from asking for a session to its first audio."""
 
     async def play(self, title: str) -> Recording:
         """Play the whole script. Raises CommandError if the session ends early."""
         async with segue.aio.connect(self._address) as music:
+            self._asked = time.monotonic()
             session = await music.play(self._soundtrack, seed=self._script.seed)
             session.on_event(self._on_event)
             opening = (await session.get()).state
@@ -65,6 +69,8 @@ class Game:
         async for block in session.audio():
             if block.first_sample != received:
                 raise CommandError(f"the stream jumped from sample {received} to {block.first_sample}")
+            if self.first_audio is None:
+                self.first_audio = time.monotonic() - self._asked
             before = self._playout.underruns
             self._playout.arrived(block.first_sample, len(block.pcm), time.monotonic())
             if self._playout.underruns > before:
