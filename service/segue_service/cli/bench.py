@@ -1,109 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`segue bench`: how long a step takes on this machine, and how many sessions that makes in real time."""
+"""`segue bench`: how long a step takes on this machine and where the time goes, how many sessions that makes in real
+time, and what a session takes of memory."""
 
 from __future__ import annotations
 
 import os
 import platform
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
-import numpy as np
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from segue_service.cli.bench_run import Figures, Plan, run
+from segue_service.cli.bench_steps import FEWEST_STEPS, FRAME_MS
+from segue_service.cli.bench_tables import print_figures, print_ready
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console, write_json
 from segue_service.cli.engine import Codec, Device, Dtype, ModelName, ModelsDir, build_engine
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from segue_engine.assemble import Assembly
-    from segue_engine.contract import SlotHandle
-
-FRAME_MS = 40.0
-STYLES = (
-    "calm exploration, harp",
-    "combat, war drums",
-    "stealth, dark",
-    "synthwave",
-    "village, flute",
-    "horror",
-    "boss, choir",
-)
+    from segue_engine.assemble_profile import Examined
 
 
-@dataclass(frozen=True)
-class StepTimes:
-    """Wall milliseconds from dispatch to blocks on the host, all slots due, over `steps` steps."""
-
-    slots: int
-    steps: int
-    p50_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    cpu_ms: float
-    """CPU milliseconds of the whole process per step, on all cores."""
-
-    @property
-    def realtime(self) -> bool:
-        return self.p95_ms <= FRAME_MS
-
-
-class Bench:
-    """An engine that is filled up slot by slot and timed at each size."""
-
-    def __init__(self, assembly: Assembly, steps: int) -> None:
-        from segue_engine.contract import Conditioning, Prompt
-
-        self._engine, self._steps = assembly.engine, steps
-        encoder = assembly.style_encoder
-        codes = encoder.quantise(encoder.embed([Prompt(text=text) for text in STYLES]).embeddings)
-        self._conditioning = [Conditioning(style_codes=tuple(int(c) for c in row)) for row in codes]
-        self._handles: list[SlotHandle] = []
-
-    def measure(self, slots: int, steps: int | None = None) -> StepTimes:
-        """Bind exactly `slots` slots and time steps in which all of them are due."""
-        while len(self._handles) > slots:
-            self._engine.release(self._handles.pop())
-        while len(self._handles) < slots:
-            i = len(self._handles)
-            self._handles.append(self._engine.insert(1000 + i, self._conditioning[i % len(self._conditioning)]))
-        for _ in range(12):
-            self._step()
-        cpu = time.process_time()
-        times: NDArray[np.float64] = np.array([self._step() for _ in range(steps or self._steps)])
-        cpu = (time.process_time() - cpu) / len(times)
-        p50, p95, p99 = np.percentile(times, (50, 95, 99))
-        return StepTimes(slots, len(times), *(round(float(x), 2) for x in (p50, p95, p99, times.max(), cpu * 1000)))
-
-    def _step(self) -> float:
-        started = time.perf_counter()
-        self._engine.step(self._handles)
-        blocks = self._engine.flush()
-        if blocks is None or blocks.count != len(self._handles):
-            raise CommandError("the engine did not hand over a block for every slot: this is a bug")
-        return (time.perf_counter() - started) * 1000
-
-    def largest_realtime(self, measured: list[StepTimes], most: int) -> StepTimes | None:
-        """Between the sizes measured, the most sessions whose p95 step fits into 40 ms, found by bisection."""
-        fitting = [times for times in measured if times.realtime]
-        best = max(fitting, key=lambda times: times.slots, default=None)
-        low = best.slots if best else 0
-        high = min((t.slots for t in measured if not t.realtime and t.slots > low), default=most + 1)
-        while high - low > max(1, low // 16):
-            middle = (low + high) // 2
-            times = self.measure(middle)
-            if times.realtime:
-                best, low = times, middle
-            else:
-                high = middle
-        return best
+ACCELERATOR_PACKAGES: Final = ("jax-cuda12-plugin", "jax-cuda13-plugin", "libtpu")
 
 
 def hardware() -> dict[str, Any]:
@@ -122,7 +43,15 @@ def hardware() -> dict[str, Any]:
         "python": platform.python_version(),
         "jax": metadata.version("jax"),
         "jaxlib": metadata.version("jaxlib"),
+        **{name: version for name in ACCELERATOR_PACKAGES if (version := _installed(name))},
     }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def parse_sizes(text: str) -> list[int]:
@@ -139,64 +68,77 @@ def parse_sizes(text: str) -> list[int]:
 def bench(
     model: ModelName = "starter",
     slots: Annotated[str, typer.Option(help="Numbers of slots to time.")] = "1,4,16,32,64",
-    steps: Annotated[int, typer.Option(min=20, max=100_000, help="Steps timed at each size.")] = 250,
+    steps: Annotated[int, typer.Option(min=FEWEST_STEPS, max=100_000, help="Steps timed at each size.")] = 250,
+    seconds: Annotated[
+        float, typer.Option(min=0.0, help=f"Fewer steps where they take longer than this, but {FEWEST_STEPS} always.")
+    ] = 60.0,
+    parts: Annotated[bool, typer.Option(help="Also time the parts of a step, each compiled alone.")] = True,
+    rewind: Annotated[
+        int, typer.Option(min=0, max=2500, help="Frames that a session can go back, which takes memory.")
+    ] = 0,
     device: Device = "auto",
     models_dir: ModelsDir = None,
     dtype: Dtype = "auto",
     codec: Codec = "auto",
     json: Annotated[Path | None, typer.Option(help="Also write the figures to this file.")] = None,
 ) -> None:
-    """Time steps of the batched engine and find how many sessions run in real time (p95 of a step ≤ 40 ms)."""
+    """Time steps of the batched engine and their parts, find how many sessions run in real time (p95 of a step ≤ 40 ms)
+    and what a session takes of memory."""
     sizes = parse_sizes(slots)
+    if json is not None and json.is_dir():
+        raise CommandError(f"--json: expected a file, but {json} is a folder", EXIT_BAD_INPUT)
     started = time.perf_counter()
-    with console.status(f"loading {model} and compiling (kept for the next run) …"):
+    with console.status(f"loading {model} …") as status:
         assembly = build_engine(model, sizes[-1], device, models_dir, dtype=dtype, codec=codec)
-        assembly.engine.warm_up()
-    ready = time.perf_counter() - started
-    info = assembly.engine.info
-    console.print(f" {info.version} ready in {ready:.1f} s on {info.device}, {info.bytes_per_slot / 1e6:.2f} MB a slot")
-    measured: list[StepTimes] = []
-    try:
-        timing = Bench(assembly, steps)
-        columns = TextColumn(" {task.description:<12}"), BarColumn(40), TimeElapsedColumn()
-        with Progress(*columns, console=console, transient=True) as progress:
-            task = progress.add_task("", total=len(sizes) + 1)
-            for size in sizes:
-                progress.update(task, description=f"{size} slots")
-                measured.append(timing.measure(size))
-                progress.advance(task)
-            progress.update(task, description="real time")
-            best = timing.largest_realtime(measured, sizes[-1])
-    finally:
-        assembly.engine.close()
-    _print(measured, best)
-    report = {
+        plan = Plan(tuple(sizes), steps, seconds, rewind, parts)
+        figures = run(assembly, plan, started, lambda doing: status.update(f"{doing} …"), print_ready)
+    print_figures(figures, _where(figures.examined))
+    write_json(json, report(figures))
+
+
+def report(figures: Figures) -> dict[str, Any]:
+    """The figures as they are written to a file; times in milliseconds, sizes in bytes."""
+    info, examined = figures.info, figures.examined
+    return {
         "model": info.version,
         "device": info.device,
-        "hardware": hardware(),
+        "settings": examined.settings if examined else {},
+        "hardware": hardware() | ({"device": examined.device} if examined else {}),
         "frame_ms": FRAME_MS,
-        "ready_s": round(ready, 2),
+        "ready_s": figures.ready_s,
         "bytes_per_slot": info.bytes_per_slot,
-        "steps": [asdict(times) for times in measured],
-        "realtime_sessions": best.slots if best else 0,
-        "realtime_step": asdict(best) if best else None,
+        "rewind_frames": info.rewind_frames,
+        "steps": [asdict(times) for times in figures.steps],
+        "realtime_sessions": figures.best_p95.slots if figures.best_p95 else 0,
+        "realtime_step": asdict(figures.best_p95) if figures.best_p95 else None,
+        "realtime_sessions_p99": figures.best_p99.slots if figures.best_p99 else 0,
+        "realtime_step_p99": asdict(figures.best_p99) if figures.best_p99 else None,
+        "parts": [asdict(times) for times in figures.parts],
+        "memory": _memory(examined) if examined else None,
+        "left_out": [asdict(left_out) for left_out in figures.left_out],
     }
-    write_json(json, report)
 
 
-def _print(measured: list[StepTimes], best: StepTimes | None) -> None:
-    table = Table("slots", "p50 ms", "p95 ms", "p99 ms", "max ms", "CPU ms", "× real time", box=None, pad_edge=True)
-    for column in table.columns:
-        column.justify = "right"
-    for t in measured:
-        cells = [t.p50_ms, t.p95_ms, t.p99_ms, t.max_ms, t.cpu_ms]
-        table.add_row(str(t.slots), *(f"{x:.1f}" for x in cells), f"{FRAME_MS / t.p50_ms:.1f}")
-    console.print(table)
+def _memory(examined: Examined) -> dict[str, Any]:
+    memory = examined.memory
+    return {
+        "session_bytes": round(memory.session),
+        "weights_bytes": memory.weights,
+        "groups": [
+            {
+                "name": group.name,
+                "bytes": round(group.measured),
+                "formula_bytes": group.expected,
+                "formula": dict(group.formula),
+            }
+            for group in memory.groups
+        ],
+    }
+
+
+def _where(examined: Examined | None) -> str:
     facts = hardware()
-    where = f"{facts['cores']} cores of {facts['cpu']}"
-    if best is None:
-        console.print(f" 0 real-time sessions on {where}: not even one slot is stepped within {FRAME_MS:.0f} ms at p95")
-    else:
-        console.print(
-            f" {best.slots} real-time sessions on {where}: step p95 {best.p95_ms:.1f} ms of {FRAME_MS:.0f} ms"
-        )
+    cpu = f"{facts['cores']} cores of {facts['cpu']}"
+    if examined is None or examined.device["platform"] == "cpu":
+        return cpu
+    return f"{examined.device['count']} × {examined.device['kind']}"
