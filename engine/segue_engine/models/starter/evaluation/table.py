@@ -167,7 +167,7 @@ def _sound(performers: list[Performance]) -> list[Line]:
 
     section = "sound by style, min … median … max"
     return [
-        Line(section, "LUFS before mastering", spread(lambda s: s.lufs_raw), "-16 ± 2"),
+        Line(section, "LUFS before mastering", spread(lambda s: s.lufs_raw), "-18 ± 3"),
         Line(section, "LUFS mastered", spread(lambda s: s.lufs), "-18 ± 1"),
         Line(section, "loudness range, LU", spread(lambda s: s.lra)),
         Line(section, "true peak, dBTP", spread(lambda s: s.peak_dbtp), "≤ -1.0"),

@@ -83,13 +83,14 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _first_params(config: TrainingConfig) -> Params:
+def _first_params(config: TrainingConfig) -> tuple[Params, str | None]:
+    """The parameters to begin with, and the SHA-256 of the weights that they are, if they are any."""
     if config.start_from is None:
-        return init_params(config.model, config.seed)
-    params, found, _ = load_weights(config.start_from)
+        return init_params(config.model, config.seed), None
+    params, found, digest = load_weights(config.start_from)
     if found != config.model:
         raise ValueError(f"{config.start_from}: expected weights of {config.model}, found {found}")
-    return jax.tree.map(jax.numpy.asarray, params)  # type: ignore[no-any-return]
+    return jax.tree.map(jax.numpy.asarray, params), digest
 
 
 def train(config: TrainingConfig, console: Console | None = None) -> Progress:
@@ -101,12 +102,13 @@ def train(config: TrainingConfig, console: Console | None = None) -> Progress:
     console = console or (Console() if sys.stdout.isatty() else Console(width=200))
     path = config.folder / CHECKPOINT
     optimiser = Optimiser(config.model, config.optimiser)
-    state, progress = optimiser.start(_first_params(config)), Progress()
+    first, started_from = _first_params(config)
+    state, progress = optimiser.start(first), Progress()
     if config.resume:
         if not path.exists():
             raise FileNotFoundError(f"{path}: nothing to resume; start without --resume")
         state, facts = load_state(path, state)
-        progress = Progress(**facts["progress"])
+        progress, started_from = Progress(**facts["progress"]), facts.get("started_from")
         if (
             progress.cooldown_seconds >= config.cooldown_minutes * 60
         ):  # cooled down already: go on as if it had not been
@@ -120,7 +122,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Progress:
     validation = Validation(config.model, config.batch.frames, config.validation_sequences)
 
     def facts_now() -> dict[str, Any]:
-        return {"progress": vars(progress).copy(), "seed": config.seed}
+        return {"progress": vars(progress).copy(), "seed": config.seed, "started_from": started_from}
 
     def check(current: TrainState) -> None:
         result = validation.run(current.average)
@@ -129,7 +131,9 @@ def train(config: TrainingConfig, console: Console | None = None) -> Progress:
         levels = zip(tokens.CODEBOOKS, result.loss, result.accuracy, strict=True)
         console.log("  ".join(f"{book.name} {loss:.3f}/{hit:.3f}" for book, loss, hit in levels))
         if config.install is not None and progress.validation < installed_validation(config.install, config.model):
-            save_weights(config.install, current.average, config.model, facts_now()["progress"])
+            frames = progress.step * config.batch.sequences * config.batch.frames
+            facts = {**vars(progress), "frames": frames, "started_from": started_from}
+            save_weights(config.install, current.average, config.model, facts)
 
     began = last = saved = validated = time.monotonic()
     reported = progress.seconds
