@@ -39,7 +39,7 @@ class Settings(BaseModel):
     single_frame_chunks: int = Field(default=4, ge=0, le=100)
     """How many chunks at the beginning of a stream are one frame each."""
     listener_lag_ms: int = Field(default=2_000, ge=200, le=60_000)
-    """How far a listener may fall behind the head before it is cut off."""
+    """How far a listener may fall behind the head, beyond the session's lead, before it is cut off."""
     goodbye_ms: int = Field(default=1_000, ge=0, le=60_000)
     """How long a listener that is cut off may take to read its Goodbye."""
     report_every_ms: int = Field(default=500, ge=50, le=60_000)

@@ -28,7 +28,11 @@ def stopped() -> stream_pb2.Goodbye:
 class Audience:
     """Listeners by name. `on_audio` is told when the head has reached what one of them waits for."""
 
-    def __init__(self, hub: Hub, place: int, events: EventLog, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self, hub: Hub, place: int, events: EventLog, settings: Settings, metrics: Metrics, *, lead_ms: int
+    ) -> None:
+        # While a session catches up with its lead, a listener that reads at once is behind by as much of it.
+        self._lag_ms = settings.listener_lag_ms + lead_ms
         self.chunks = ChunkCache(hub.history, place, metrics)
         self._hub, self._place, self._events = hub, place, events
         self._settings, self._metrics = settings, metrics
@@ -67,7 +71,7 @@ class Audience:
             self.chunks,
             self._events,
             self._metrics,
-            lag_samples=settings.listener_lag_ms * SAMPLE_RATE // 1000,
+            lag_samples=self._lag_ms * SAMPLE_RATE // 1000,
             single_frames=settings.single_frame_chunks,
             on_arm=self._arm,
         )
@@ -89,7 +93,7 @@ class Audience:
         for listener in list(self._listeners.values()):
             if listener.ending is None and not listener.look(head_sample):
                 self._metrics.cut_listeners.labels("slow").inc()
-                message = f"the listener fell more than {self._settings.listener_lag_ms} ms behind"
+                message = f"the listener fell more than {self._lag_ms} ms behind"
                 listener.end(Goodbye(reason=Goodbye.REASON_SLOW_LISTENER, message=message, retry_after_ms=100))
         needs = [listener.need for listener in self._listeners.values() if listener.ending is None]
         self._hub.wake_sample[self._place] = min(needs, default=NEVER)

@@ -64,7 +64,7 @@ class Session:
         self.place = parts.hub.attach(self)
         self._parts = parts
         self._events = EventLog()
-        self._audience = Audience(parts.hub, self.place, self._events, parts.settings, parts.metrics)
+        self._audience = Audience(parts.hub, self.place, self._events, parts.settings, parts.metrics, lead_ms=lead_ms)
         self._steering = Steering(
             director,
             record.styles,

@@ -54,7 +54,7 @@ async def test_a_slow_listener_is_cut_off_and_the_others_go_on(start: Any, wait_
                 break
         assert slow.ending.reason == stream_pb2.Goodbye.REASON_SLOW_LISTENER
         rest = [message async for message in stream]
-        assert b"fell more than 400 ms behind" in rest[-1]
+        assert b"fell more than 700 ms behind" in rest[-1]
         session.leave(slow)
         call.cancel()
         other = await rig.create()
