@@ -61,7 +61,9 @@ def filtered(logits: jax.Array, filters: Filters, *, branch: bool = True) -> jax
         kth = lax.cond(jnp.any(filters.top_k > 0), by_rank, lambda _: jnp.full_like(top, _OFF), None)
     else:
         kth = by_rank(None)
-    return jnp.where(scaled >= jnp.maximum(threshold, kth)[:, None], scaled, _OFF)
+    # By place, not by value: a compiler may compute the logits twice, and then the best need not equal its own maximum.
+    best = jnp.arange(scaled.shape[-1]) == jnp.argmax(scaled, axis=-1)[:, None]
+    return jnp.where((scaled >= jnp.maximum(threshold, kth)[:, None]) | best, scaled, _OFF)
 
 
 def draw_inverse(logits: jax.Array, filters: Filters, uniform: jax.Array) -> jax.Array:

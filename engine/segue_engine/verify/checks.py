@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -34,6 +34,8 @@ class Plan:
 
     steps: int
     run: Callable[[Tick], Iterator[Produced]]
+    golden: Mapping[str, Array] | None = None
+    """The golden arrays, where the file is not an .npz of them."""
 
 
 class Planner(Protocol):

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from segue_engine.verify import mrt2
+from segue_engine.verify import mrt1, mrt2
 from segue_engine.verify.checks import Check
 
-CHECKS: Final[tuple[Check, ...]] = (*mrt2.CHECKS,)
+CHECKS: Final[tuple[Check, ...]] = (*mrt2.CHECKS, *mrt1.CHECKS)
 """The first whose pattern matches a file's name is used."""
