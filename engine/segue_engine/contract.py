@@ -153,6 +153,8 @@ class EngineInfo:
     """How far `rewind` reaches back at most."""
     bytes_per_slot: int
     default_sampling: Sampling
+    default_guidance: Guidance
+    """What the model is meant to be played with where nobody says otherwise."""
     loudness_lufs: float
     true_peak_dbtp: float
 

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from segue_engine.contract import Capabilities, ClockReader, Sampling
+from segue_engine.contract import Capabilities, ClockReader, Guidance, Sampling
 
 PyTree = Any
 
@@ -71,6 +71,9 @@ class FrameModel(Protocol):
 
     @property
     def default_sampling(self) -> Sampling: ...
+
+    @property
+    def default_guidance(self) -> Guidance: ...
 
     @property
     def codec_delay(self) -> int:

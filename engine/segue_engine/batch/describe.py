@@ -34,6 +34,7 @@ def describe(
         rewind_frames=config.rewind_frames,
         bytes_per_slot=sum(leaf.size * leaf.dtype.itemsize for leaf in state) // config.rows,
         default_sampling=model.default_sampling,
+        default_guidance=model.default_guidance,
         loudness_lufs=mastering.loudness_lufs,
         true_peak_dbtp=mastering.true_peak_dbtp,
     )

@@ -31,6 +31,7 @@ from segue_engine.contract import (
     ConditioningError,
     EngineError,
     EngineInfo,
+    Guidance,
     PromptError,
     Sampling,
     SlotHandle,
@@ -59,6 +60,7 @@ _INFO: Final = EngineInfo(
     rewind_frames=250,
     bytes_per_slot=4096,
     default_sampling=Sampling(temperature=1.0, top_k=0, min_p=0.0),
+    default_guidance=Guidance(),
     loudness_lufs=-18.0,
     true_peak_dbtp=-1.0,
 )

@@ -38,6 +38,32 @@ def uniforms(seed: jax.Array, frame: jax.Array, levels: int) -> jax.Array:
     return jax.vmap(jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32)))(frame_keys(seed, frame, levels))
 
 
+def kth_largest(values: jax.Array, k: jax.Array) -> jax.Array:
+    """The k[b]-th largest of float32[B, n] without NaN, k int32[B] in 1..n: float32[B], exactly."""
+    found: jax.Array = lax.platform_dependent(values, k, cpu=_kth_by_bits, default=_kth_by_sort)
+    return found
+
+
+def _kth_by_sort(values: jax.Array, k: jax.Array) -> jax.Array:
+    return jnp.take_along_axis(-jnp.sort(-values, axis=-1), (k - 1)[:, None], axis=-1)[:, 0]
+
+
+def _kth_by_bits(values: jax.Array, k: jax.Array) -> jax.Array:
+    """Floats are ordered like integers once the sign is taken care of, so the answer's bits are found from the top, two
+    at a time: the largest digit for which at least k values are no smaller. Sixteen counting passes, which on XLA:CPU
+    take a seventh to a tenth of its sort's time. An accelerator would rather have one kernel than many."""
+    bits = lax.bitcast_convert_type(values, jnp.int32)
+    flipped = jnp.where(bits < 0, ~bits, bits | np.int32(-(2**31)))
+    ordered = lax.bitcast_convert_type(flipped, jnp.uint32)
+    found = jnp.zeros(values.shape[0], jnp.uint32)
+    for shift in range(30, -1, -2):
+        tried = found[:, None] | (np.arange(1, 4, dtype=np.uint32) << np.uint32(shift))
+        count = jnp.sum((ordered[:, None, :] >= tried[:, :, None]).astype(jnp.float32), axis=-1)
+        found = found | (jnp.sum(count >= k[:, None], axis=1, dtype=jnp.uint32) << np.uint32(shift))
+    signed = lax.bitcast_convert_type(found, jnp.int32)
+    return lax.bitcast_convert_type(jnp.where(signed < 0, signed & np.int32(2**31 - 1), ~signed), jnp.float32)
+
+
 def filtered(logits: jax.Array, filters: Filters, *, branch: bool = True) -> jax.Array:
     """float32[B, n] logits over temperature, −inf where a filter removes the code; the best code always stays.
 
@@ -52,9 +78,7 @@ def filtered(logits: jax.Array, filters: Filters, *, branch: bool = True) -> jax
     threshold = jnp.where(greedy, top, top + jnp.log(filters.min_p))
 
     def by_rank(_: None) -> jax.Array:
-        ranked = -jnp.sort(-scaled, axis=-1)
-        last = jnp.clip(filters.top_k - 1, 0, scaled.shape[-1] - 1)
-        kth = jnp.take_along_axis(ranked, last[:, None], axis=-1)[:, 0]
+        kth = kth_largest(scaled, jnp.clip(filters.top_k, 1, scaled.shape[-1]))
         return jnp.where(filters.top_k > 0, kth, _OFF)
 
     if branch:

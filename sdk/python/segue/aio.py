@@ -80,8 +80,9 @@ class Client:
         paused: bool = False,
         labels: Mapping[str, str] | None = None,
         prefill: bytes | Path | None = None,
+        guidance: float | Mapping[str, float] | None = None,
     ) -> Session:
-        """A new session; prefill: an audio file, or its bytes, to go on from. Raises NotFound, ResourceExhausted."""
+        """A new session; for prefill and guidance see `Client.play`. Raises NotFound, ResourceExhausted."""
         request = create_request(
             soundtrack,
             version=version,
@@ -92,6 +93,7 @@ class Client:
             paused=paused,
             labels=labels,
             prefill=prefill,
+            guidance=guidance,
         )
         response: live.CreateSessionResponse = await self.call(self.live.CreateSession, request)
         return Session(self, response.session.session_id, response.session_token, response)

@@ -79,11 +79,13 @@ class Client:
         paused: bool = False,
         labels: Mapping[str, str] | None = None,
         prefill: bytes | Path | None = None,
+        guidance: float | Mapping[str, float] | None = None,
         wait: float = 0.0,
     ) -> Session:
         """A new session; `wait` at most so many seconds for a slot. Raises NotFound, ResourceExhausted.
 
-        prefill: an audio file, or its bytes, that the music goes on from, where the model can.
+        prefill: an audio file, or its bytes, that the music goes on from, where the model can. guidance: of styles that
+        name none, one number for the style or {"style": 3, "notes": 1, "drums": 1}.
         """
         request = create_request(
             soundtrack,
@@ -95,6 +97,7 @@ class Client:
             paused=paused,
             labels=labels,
             prefill=prefill,
+            guidance=guidance,
         )
         deadline = time.monotonic() + wait
         while True:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Generic, Literal, TypeVar
 
-from segue.v1 import control_pb2
+from segue.v1 import control_pb2, session_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
 
 R = TypeVar("R")
@@ -39,6 +39,7 @@ def create_request(
     paused: bool,
     labels: Mapping[str, str] | None,
     prefill: bytes | Path | None,
+    guidance: float | Mapping[str, float] | None,
 ) -> pb.CreateSessionRequest:
     """A request for a session."""
     request = pb.CreateSessionRequest(
@@ -54,6 +55,9 @@ def create_request(
     )
     if seed is not None:
         request.seed = seed
+    if guidance is not None:
+        given = guidance if isinstance(guidance, Mapping) else {"style": guidance}
+        request.guidance.CopyFrom(session_pb2.Guidance(**{"style": 1.0, "notes": 1.0, "drums": 1.0, **given}))
     return request
 
 

@@ -37,6 +37,9 @@ def model_info(engine: Engine, encoder: StyleEncoder) -> session_pb2.ModelInfo:
         rewind_frames=0,
         loudness_lufs=info.loudness_lufs,
         true_peak_dbtp=info.true_peak_dbtp,
+        default_guidance=session_pb2.Guidance(
+            style=info.default_guidance.style, notes=info.default_guidance.notes, drums=info.default_guidance.drums
+        ),
         capabilities=capabilities_of(engine, encoder),
     )
 

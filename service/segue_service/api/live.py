@@ -105,6 +105,7 @@ class LiveHandlers:
                 paused=request.paused,
                 labels=labels,
                 prefill=prefill,
+                guidance=check.guidance("guidance", request.guidance) if request.HasField("guidance") else None,
             )
         except PromptError as error:
             raise invalid("prefill_audio", str(error)) from None

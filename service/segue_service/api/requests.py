@@ -9,11 +9,11 @@ from typing import Final, Literal, Protocol
 
 import numpy as np
 
-from segue.v1 import control_pb2, live_soundtrack_service_pb2, soundtrack_authoring_service_pb2
+from segue.v1 import control_pb2, live_soundtrack_service_pb2, session_pb2, soundtrack_authoring_service_pb2
 from segue_engine.contract import SAMPLE_RATE, Prompt
 from segue_service.api.not_built import ALSO, EXIT_OVERRIDE
 from segue_service.errors import Refused, invalid, not_built
-from segue_service.soundtrack import Input, PostEvent, PostTrigger, SetParameters, SetState
+from segue_service.soundtrack import Guidance, Input, PostEvent, PostTrigger, SetParameters, SetState
 
 ExitPoint = Literal["immediate", "next_beat", "next_bar", "exit_cue"]
 Header = control_pb2.ControlHeader
@@ -164,6 +164,12 @@ def prompt(
                 raise invalid(f"{field}.audio", "expected finite samples of at most ±8")
             return Prompt(audio=samples)
     raise invalid(field, "expected a prompt")
+
+
+def guidance(field: str, given: session_pb2.Guidance) -> Guidance:
+    """Guidance of style, notes and drums, each in -1..7."""
+    values = {part: within(f"{field}.{part}", getattr(given, part), -1, 7) for part in ("style", "notes", "drums")}
+    return Guidance.model_validate(values)
 
 
 def page(size: int, token: str, default: int, limit: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from typing import Final
 from segue_service.soundtrack import (
     ControlError,
     Effect,
+    Guidance,
     Input,
     InputResult,
     Machine,
@@ -26,6 +27,7 @@ from segue_service.soundtrack import (
 LOOKAHEAD: Final = 4
 """Frames that the machine runs ahead of the head, so that what it decides is there before it is due."""
 HORIZON: Final = 64
+PLAIN: Final = Guidance.model_validate({})
 _FAR: Final = 3000
 
 
@@ -57,8 +59,10 @@ class Placement:
 class Director:
     """One session's machine. Event loop only."""
 
-    def __init__(self, machine: Machine, state: MachineState, frame: int = 0) -> None:
+    def __init__(self, machine: Machine, state: MachineState, frame: int = 0, guidance: Guidance = PLAIN) -> None:
+        """guidance: of styles that name none."""
         self.machine = machine
+        self._guidance = guidance
         self._entries: list[Entry] = [Entry(frame, state)]
         self._request = ""
         self._horizon = HORIZON
@@ -139,5 +143,5 @@ class Director:
         points: list[StylePoint] = []
         for place, (first, owner) in enumerate(stretches):
             last = stretches[place + 1][0] - 1 if place + 1 < len(stretches) else max(limit - 1, first)
-            points += self.machine.plan(owner, first, last).points
+            points += self.machine.plan(owner, first, last, self._guidance).points
         return tuple(points), limit

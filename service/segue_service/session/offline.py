@@ -24,6 +24,7 @@ from segue_engine.contract import (
     SlotHandle,
 )
 from segue_service.session.director import Director, Placement
+from segue_service.session.guidance import guidance_of
 from segue_service.session.library import Record
 from segue_service.session.timeline import Axis
 from segue_service.soundtrack import ControlError, Effect, Input, InputResult, MusicClock
@@ -58,7 +59,7 @@ class Performer:
     def __init__(self, engine: Engine, record: Record, seed: int, executor: Executor) -> None:
         self._engine, self._record, self._seed, self._executor = engine, record, seed, executor
         machine = record.machine
-        self._director = Director(machine, machine.start(frame=0))
+        self._director = Director(machine, machine.start(frame=0), guidance=guidance_of(engine.info))
         self._clock: MusicClock | None = None
         self._axis = Axis(engine.info)
 

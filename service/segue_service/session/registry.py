@@ -19,6 +19,7 @@ from segue_service.observe.log import logger
 from segue_service.session.library import Record
 from segue_service.session.parts import Parts
 from segue_service.session.session import PAUSED, PLAYING, Session
+from segue_service.soundtrack import Guidance
 
 Goodbye = stream_pb2.Goodbye
 _SWEEP_SECONDS = 0.25
@@ -79,6 +80,7 @@ class Registry:
         paused: bool,
         labels: Mapping[str, str],
         prefill: NDArray[np.float32] | None = None,
+        guidance: Guidance | None = None,
     ) -> tuple[Session, str]:
         """A new session and its token. Raises Refused, ControlError, PromptError; nothing is claimed then."""
         self.admit()
@@ -93,6 +95,7 @@ class Registry:
                 parameters=parameters,
                 lead_ms=lead_ms,
                 labels=labels,
+                guidance=guidance,
             )
             try:
                 await session.open(paused=paused, prefill=prefill)

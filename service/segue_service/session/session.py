@@ -20,13 +20,14 @@ from segue_service.session.audience import Audience, stopped
 from segue_service.session.device_thread import Device
 from segue_service.session.director import Director
 from segue_service.session.events import EventLog
+from segue_service.session.guidance import guidance_of
 from segue_service.session.heading import heading_for, in_transition
 from segue_service.session.library import Record
 from segue_service.session.listeners import Listener, Wish
 from segue_service.session.parts import Parts
 from segue_service.session.steering import Bound, Entries, Landed, Steering
 from segue_service.session.styles import Override
-from segue_service.soundtrack import Input
+from segue_service.soundtrack import Guidance, Input
 
 PLAYING, PAUSED = session_pb2.SESSION_STATUS_PLAYING, session_pb2.SESSION_STATUS_PAUSED
 STOPPED, CLOSED = session_pb2.SESSION_STATUS_STOPPED, session_pb2.SESSION_STATUS_CLOSED
@@ -46,9 +47,12 @@ class Session:
         parameters: Mapping[str, float] | None = None,
         lead_ms: int,
         labels: Mapping[str, str],
+        guidance: Guidance | None = None,
     ) -> None:
+        """guidance: of styles that name none; None: the model's own."""
         machine = record.machine
-        director = Director(machine, machine.start(frame=0, state=state, parameters=dict(parameters or {})))
+        begun = machine.start(frame=0, state=state, parameters=dict(parameters or {}))
+        director = Director(machine, begun, guidance=guidance or guidance_of(parts.engine.info))
         self.session_id = session_id
         self.record = record
         self.seed = seed

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from segue_engine.contract import FRAME_SAMPLES, Capabilities, Conditioning, Sampling
+from segue_engine.contract import FRAME_SAMPLES, Capabilities, Conditioning, Guidance, Sampling
 from segue_engine.frame_model import StepRows, absorb_one_by_one
 
 LEVELS = 4
@@ -44,6 +44,7 @@ class TinyModel:
     version = "tiny-1"
     levels = LEVELS
     codec_delay = 0
+    default_guidance = Guidance()
     codec_memory = None
     clock = None
     default_sampling = Sampling(temperature=1.0, top_k=0, min_p=0.0)

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from segue_engine.layers.sampler import Filters, draw_gumbel, draw_inverse, filtered, frame_keys, uniforms
+from segue_engine.layers.sampler import Filters, draw_gumbel, draw_inverse, filtered, frame_keys, kth_largest, uniforms
 
 ROWS = 4000
 
@@ -85,3 +87,18 @@ def test_uniforms_depend_on_seed_frame_and_level_alone() -> None:
     np.testing.assert_array_equal(u[:, :5], np.asarray(uniforms(seed, frame, 5)))
     assert len(np.unique(u)) == u.size
     assert ((u >= 0) & (u < 1)).all()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.floats(allow_nan=False, width=32), min_size=24, max_size=24),
+    st.integers(1, 24),
+)
+def test_kth_largest_is_exact(values: list[float], k: int) -> None:
+    row = np.asarray(values, np.float32)
+    rows = np.stack([row, row[::-1], -row])
+    found = np.asarray(_kth(rows, np.full(3, k, np.int32)))
+    np.testing.assert_array_equal(found, -np.sort(-rows, axis=1)[:, k - 1])
+
+
+_kth = jax.jit(kth_largest)

@@ -11,7 +11,7 @@ import pytest
 from mrt2_reference import whole_sequence
 from mrt2_tiny import TINY, draw_weights, make_tiny_model
 
-from segue_engine.contract import Sampling
+from segue_engine.contract import Guidance, Sampling
 from segue_engine.frame_model import FrameModel, StepRows
 from segue_engine.models.magenta_rt_2 import depth, load_params, temporal
 from segue_engine.models.magenta_rt_2.blocks import embed
@@ -292,6 +292,7 @@ def test_it_says_what_it_is():
     assert model.clock is None
     assert model.two_pass_guidance is False
     assert model.default_sampling == Sampling(temperature=1.3, top_k=40, min_p=0.0)
+    assert model.default_guidance == Guidance(style=3.0, notes=1.0, drums=1.0)
     assert model.codec_delay == 1
     assert all(leaf.shape[0] == 3 for leaf in jax.tree.leaves((model.init_rings(3, 2), model.init_codec(3))))
 

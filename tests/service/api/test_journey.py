@@ -279,3 +279,15 @@ async def test_a_session_that_is_closed_is_gone_and_frees_its_slot(rig: Any) -> 
     refusal = await rig.refused(opened.call("GetSession"))
     assert (refusal.code, refusal.reason) == ("NOT_FOUND", "UNKNOWN_SESSION")
     assert rig.server.registry.free == 4
+
+
+async def test_guidance_is_the_sessions_where_a_style_names_none(rig: Any) -> None:
+    info = await rig.live.GetServerInfo(pb.GetServerInfoRequest())
+    assert info.model.default_guidance == session_pb2.Guidance(style=1, notes=1, drums=1)
+    plain = await rig.create(target_lead_ms=LONG)
+    same = await rig.create(target_lead_ms=LONG, guidance=session_pb2.Guidance(style=1, notes=1, drums=1))
+    strict = await rig.create(target_lead_ms=LONG, guidance=session_pb2.Guidance(style=3, notes=1, drums=1))
+    heard = [(await one.hear(10 * FRAME, from_sample=0))[0] for one in (plain, same, strict)]
+    assert heard[0] == heard[1] != heard[2]
+    refusal = await rig.refused(rig.create(guidance=session_pb2.Guidance(style=1, notes=9)))
+    assert (refusal.code, refusal.fields) == ("INVALID_ARGUMENT", ["guidance.notes"])

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from segue_engine.contract import Capabilities, ClockReader, Sampling
+from segue_engine.contract import Capabilities, ClockReader, Guidance, Sampling
 from segue_engine.frame_model import StepRows
 from segue_engine.layers import ring
 from segue_engine.layers.sampler import Filters, draw_gumbel, frame_keys
@@ -135,6 +135,10 @@ class MagentaRT2:
     @property
     def default_sampling(self) -> Sampling:
         return Sampling(temperature=1.3, top_k=40, min_p=0.0)
+
+    @property
+    def default_guidance(self) -> Guidance:
+        return Guidance(style=3.0, notes=1.0, drums=1.0)
 
     @property
     def codec_delay(self) -> int:

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from segue_engine.contract import Capabilities, Sampling
+from segue_engine.contract import Capabilities, Guidance, Sampling
 from segue_engine.frame_model import PyTree, StepRows, absorb_one_by_one
 from segue_engine.layers.ring import select_rows
 from segue_engine.models.starter import synth, tokens
@@ -39,6 +39,7 @@ class StarterModel:
     levels = tokens.LEVELS
     capabilities = Capabilities(notes=True, drums=True, guidance=True, clock=True)
     codec_delay = 0
+    default_guidance = Guidance()
     codec_memory = None  # tails ring and notes are held for as long as they like
     two_pass_guidance = True
 

@@ -183,6 +183,7 @@ class CreateSessionRequest(_message.Message):
     RESUME_FIELD_NUMBER: _builtins.int
     PREFILL_FIELD_NUMBER: _builtins.int
     PREFILL_AUDIO_FIELD_NUMBER: _builtins.int
+    GUIDANCE_FIELD_NUMBER: _builtins.int
     soundtrack_id: _builtins.str
     """Id of a soundtrack that the server has."""
     soundtrack_version: _builtins.int
@@ -217,6 +218,10 @@ class CreateSessionRequest(_message.Message):
     def prefill(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
         """Opaque AudioChunk.continuation bytes that the model hears, and nobody else, before the first sample."""
 
+    @_builtins.property
+    def guidance(self) -> _session_pb2.Guidance:
+        """Guidance of styles that name none; absent: ModelInfo.default_guidance."""
+
     def __init__(
         self,
         *,
@@ -232,10 +237,11 @@ class CreateSessionRequest(_message.Message):
         resume: Global___ResumeRequest | None = ...,
         prefill: _abc.Iterable[_builtins.bytes] | None = ...,
         prefill_audio: _builtins.bytes = ...,
+        guidance: _session_pb2.Guidance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "resume", b"resume", "seed", b"seed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "guidance", b"guidance", "resume", b"resume", "seed", b"seed"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "initial_state", b"initial_state", "labels", b"labels", "parameters", b"parameters", "paused", b"paused", "prefill", b"prefill", "prefill_audio", b"prefill_audio", "request_id", b"request_id", "resume", b"resume", "seed", b"seed", "soundtrack_id", b"soundtrack_id", "soundtrack_version", b"soundtrack_version", "target_lead_ms", b"target_lead_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_seed", b"_seed", "guidance", b"guidance", "initial_state", b"initial_state", "labels", b"labels", "parameters", b"parameters", "paused", b"paused", "prefill", b"prefill", "prefill_audio", b"prefill_audio", "request_id", b"request_id", "resume", b"resume", "seed", b"seed", "soundtrack_id", b"soundtrack_id", "soundtrack_version", b"soundtrack_version", "target_lead_ms", b"target_lead_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__seed: _TypeAlias = _typing.Literal["seed"]  # noqa: Y015
     _WhichOneofArgType__seed: _TypeAlias = _typing.Literal["_seed", b"_seed"]  # noqa: Y015

@@ -216,6 +216,36 @@ class Capabilities(_message.Message):
 Global___Capabilities: _TypeAlias = Capabilities  # noqa: Y015
 
 @_typing.final
+class Guidance(_message.Message):
+    """How strongly each part of what the model is told pulls, -1 to 7 each; 1 is plain sampling."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STYLE_FIELD_NUMBER: _builtins.int
+    NOTES_FIELD_NUMBER: _builtins.int
+    DRUMS_FIELD_NUMBER: _builtins.int
+    style: _builtins.float
+    """The style."""
+    notes: _builtins.float
+    """Given notes and chords."""
+    drums: _builtins.float
+    """The drum switch."""
+    def __init__(
+        self,
+        *,
+        style: _builtins.float = ...,
+        notes: _builtins.float = ...,
+        drums: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drums", b"drums", "notes", b"notes", "style", b"style"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Guidance: _TypeAlias = Guidance  # noqa: Y015
+
+@_typing.final
 class ModelInfo(_message.Message):
     """The model behind a server."""
 
@@ -231,6 +261,7 @@ class ModelInfo(_message.Message):
     REWIND_FRAMES_FIELD_NUMBER: _builtins.int
     LOUDNESS_LUFS_FIELD_NUMBER: _builtins.int
     TRUE_PEAK_DBTP_FIELD_NUMBER: _builtins.int
+    DEFAULT_GUIDANCE_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Such as "starter"."""
     version: _builtins.str
@@ -253,6 +284,10 @@ class ModelInfo(_message.Message):
     def capabilities(self) -> Global___Capabilities:
         """What it can be steered by."""
 
+    @_builtins.property
+    def default_guidance(self) -> Global___Guidance:
+        """What styles that name no guidance are played with."""
+
     def __init__(
         self,
         *,
@@ -266,10 +301,11 @@ class ModelInfo(_message.Message):
         rewind_frames: _builtins.int = ...,
         loudness_lufs: _builtins.float = ...,
         true_peak_dbtp: _builtins.float = ...,
+        default_guidance: Global___Guidance | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "default_guidance", b"default_guidance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "codec_delay_frames", b"codec_delay_frames", "device", b"device", "loudness_lufs", b"loudness_lufs", "mastering_delay_samples", b"mastering_delay_samples", "name", b"name", "rewind_frames", b"rewind_frames", "style_encoder", b"style_encoder", "true_peak_dbtp", b"true_peak_dbtp", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "codec_delay_frames", b"codec_delay_frames", "default_guidance", b"default_guidance", "device", b"device", "loudness_lufs", b"loudness_lufs", "mastering_delay_samples", b"mastering_delay_samples", "name", b"name", "rewind_frames", b"rewind_frames", "style_encoder", b"style_encoder", "true_peak_dbtp", b"true_peak_dbtp", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
