@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
@@ -199,17 +200,23 @@ def _bind(server: grpc.aio.Server, settings: Settings) -> int:
 
 
 def _try_port(settings: Settings) -> None:
-    """Raises OSError if nobody can listen there."""
+    """Raises OSError if somebody listens there already. What else may be wrong with an address is grpc's to find."""
     if settings.port == 0:
         return
-    for family, kind, protocol, _, address in socket.getaddrinfo(
-        settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    ):
-        with socket.socket(family, kind, protocol) as probe:
-            if os.name != "nt":  # on Windows the option would let two servers share a port
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-            probe.listen(1)
+    try:
+        found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return
+    for family, kind, protocol, _, address in found:
+        try:
+            with socket.socket(family, kind, protocol) as probe:
+                if os.name != "nt":  # on Windows the option would let two servers share a port
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+                probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise
 
 
 def _serve_metrics(stack: contextlib.AsyncExitStack, metrics: Metrics, settings: Settings) -> int | None:

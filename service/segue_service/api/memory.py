@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -27,6 +28,7 @@ class RequestMemory(Generic[T]):
         """
         if not request_id:
             return await do()
+        fingerprint = hashlib.sha256(fingerprint).digest()  # a request may hold a recording of megabytes
         known = self._known.get(request_id)
         if known is not None:
             if known[0] != fingerprint:

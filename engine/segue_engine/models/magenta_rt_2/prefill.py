@@ -7,15 +7,16 @@ up to rounding.
 
 from __future__ import annotations
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 
 from segue_engine.layers import attention, ring
-from segue_engine.layers.norms import rms_norm
-from segue_engine.models.magenta_rt_2.blocks import feed_forward, join_heads, split_heads
+from segue_engine.models.magenta_rt_2.blocks import join_heads, split_heads
 from segue_engine.models.magenta_rt_2.config import MagentaRT2Config
 from segue_engine.models.magenta_rt_2.parameters import CrossAttentionParams, SelfAttentionParams, TemporalParams
-from segue_engine.models.magenta_rt_2.temporal import KeyValueRing, TemporalRings
+from segue_engine.models.magenta_rt_2.temporal import KeyValueRing, TemporalRings, run_blocks
 
 
 def absorb(
@@ -32,44 +33,8 @@ def absorb(
     x holds the embedded codes of the frame before each. Where count is 0 a row's rings stay bit for bit.
     """
     conditions = split_heads(config.temporal, source @ params.cross_kv, 2 * config.temporal.layers)
-    steps = x.shape[1]
-    own_rings, source_rings = [], []
-    for layer, block in enumerate(params.blocks):
-        own, out = _self_attention(config, block.self_attention, rings.own[layer], x, frame, count)
-        x = x + out
-        key, value = (jnp.repeat(part[:, None], steps, axis=1) for part in conditions[2 * layer : 2 * layer + 2])
-        asked, out = _cross_attention(config, block.cross_attention, rings.source[layer], x, (key, value), frame, count)
-        x = feed_forward(block.feed_forward, x + out, None)
-        own_rings.append(own)
-        source_rings.append(asked)
-    return TemporalRings(own=tuple(own_rings), source=tuple(source_rings))
-
-
-def _self_attention(
-    config: MagentaRT2Config,
-    params: SelfAttentionParams,
-    past: KeyValueRing,
-    x: jax.Array,
-    frame: jax.Array,
-    count: jax.Array,
-) -> tuple[KeyValueRing, jax.Array]:
-    query, key, value = split_heads(config.temporal, rms_norm(x, params.pre_norm) @ params.qkv, 3)
-    past, context = _attend(params, past, query, (key, value), config.self_window, frame, count)
-    return past, rms_norm(context @ params.output, params.post_norm)
-
-
-def _cross_attention(
-    config: MagentaRT2Config,
-    params: CrossAttentionParams,
-    past: KeyValueRing,
-    x: jax.Array,
-    condition: tuple[jax.Array, jax.Array],
-    frame: jax.Array,
-    count: jax.Array,
-) -> tuple[KeyValueRing, jax.Array]:
-    (query,) = split_heads(config.temporal, rms_norm(x, params.pre_norm) @ params.query, 1)
-    past, context = _attend(params, past, query, condition, config.cross_window, frame, count)
-    return past, rms_norm(context @ params.output, params.post_norm)
+    repeated = [jnp.repeat(part[:, None], x.shape[1], axis=1) for part in conditions]
+    return run_blocks(config, params, rings, x, repeated, partial(_attend, frame=frame, count=count))[0]
 
 
 def _attend(

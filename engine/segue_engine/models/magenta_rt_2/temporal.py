@@ -7,6 +7,8 @@ so a ring may turn freely. Norms run in the compute type, as published.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 import jax
@@ -34,6 +36,13 @@ class TemporalRings(NamedTuple):
 
     own: tuple[KeyValueRing, ...]
     source: tuple[KeyValueRing, ...]
+
+
+Attend = Callable[
+    [SelfAttentionParams | CrossAttentionParams, KeyValueRing, jax.Array, tuple[jax.Array, jax.Array], int],
+    tuple[KeyValueRing, jax.Array],
+]
+"""params, past, query [.., N, H], present key and value, window → ring with the present in it, context [.., N · H]."""
 
 
 class _Frames(NamedTuple):
@@ -69,14 +78,25 @@ def step(
 
     frame int32[B], due bool[B]; rows that are not due keep their rings bit for bit.
     """
-    now = _Frames(frame, due)
     conditions = split_heads(config.temporal, source @ params.cross_kv, 2 * config.temporal.layers)
+    return run_blocks(config, params, rings, x, conditions, partial(_attend, now=_Frames(frame, due)))
+
+
+def run_blocks(
+    config: MagentaRT2Config,
+    params: TemporalParams,
+    rings: TemporalRings,
+    x: jax.Array,
+    conditions: Sequence[jax.Array],
+    attend: Attend,
+) -> tuple[TemporalRings, jax.Array]:
+    """All blocks on x [.., D], one frame or several; conditions: each layer's cross-attention key and value in turn."""
     own_rings, source_rings = [], []
     for layer, block in enumerate(params.blocks):
-        own, out = _self_attention(config, block.self_attention, rings.own[layer], x, now)
+        own, out = _self_attention(config, block.self_attention, rings.own[layer], x, attend)
         x = x + out
-        key, value = conditions[2 * layer], conditions[2 * layer + 1]
-        asked, out = _cross_attention(config, block.cross_attention, rings.source[layer], x, (key, value), now)
+        condition = (conditions[2 * layer], conditions[2 * layer + 1])
+        asked, out = _cross_attention(config, block.cross_attention, rings.source[layer], x, condition, attend)
         x = feed_forward(block.feed_forward, x + out, None)
         own_rings.append(own)
         source_rings.append(asked)
@@ -84,10 +104,10 @@ def step(
 
 
 def _self_attention(
-    config: MagentaRT2Config, params: SelfAttentionParams, past: KeyValueRing, x: jax.Array, now: _Frames
+    config: MagentaRT2Config, params: SelfAttentionParams, past: KeyValueRing, x: jax.Array, attend: Attend
 ) -> tuple[KeyValueRing, jax.Array]:
     query, key, value = split_heads(config.temporal, rms_norm(x, params.pre_norm) @ params.qkv, 3)
-    past, context = _attend(params, past, query, (key, value), config.self_window, now)
+    past, context = attend(params, past, query, (key, value), config.self_window)
     return past, rms_norm(context @ params.output, params.post_norm)
 
 
@@ -97,10 +117,10 @@ def _cross_attention(
     past: KeyValueRing,
     x: jax.Array,
     condition: tuple[jax.Array, jax.Array],
-    now: _Frames,
+    attend: Attend,
 ) -> tuple[KeyValueRing, jax.Array]:
     (query,) = split_heads(config.temporal, rms_norm(x, params.pre_norm) @ params.query, 1)
-    past, context = _attend(params, past, query, condition, config.cross_window, now)
+    past, context = attend(params, past, query, condition, config.cross_window)
     return past, rms_norm(context @ params.output, params.post_norm)
 
 
