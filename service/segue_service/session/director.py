@@ -23,11 +23,11 @@ from segue_service.soundtrack import (
     MusicClock,
     StylePoint,
 )
+from segue_service.soundtrack.plan import PLAIN
 
 LOOKAHEAD: Final = 4
 """Frames that the machine runs ahead of the head, so that what it decides is there before it is due."""
 HORIZON: Final = 64
-PLAIN: Final = Guidance.model_validate({})
 _FAR: Final = 3000
 
 
