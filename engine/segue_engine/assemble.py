@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from segue_engine.assemble_magenta import MagentaOptions, load
-from segue_engine.checkpoints import best_model
+from segue_engine import assemble_magenta, assemble_magenta_1
+from segue_engine.assemble_magenta import MagentaOptions
+from segue_engine.checkpoints import best_model, find
 from segue_engine.checkpoints.catalogue import STARTER, canonical
-from segue_engine.checkpoints.places import names
+from segue_engine.checkpoints.located import names
 from segue_engine.contract import Engine, EngineError, EngineInfo, StyleEncoder
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ CPU_SLOTS: Final = 32
 CPU_SLOTS_LARGE: Final = 4
 """Of models that run slower than real time on a CPU, so that they can be tried at all."""
 ACCELERATOR_SLOTS: Final = 256
+ACCELERATOR_SLOTS_1: Final = 64
+"""Of a Magenta RT 1, whose sessions take up to 176 MB each."""
 CPU_SIZES: Final[tuple[int, ...]] = (4, 16)
 """A CPU bank has 16 rows: more fall out of its caches."""
 CPU_SIZES_LARGE: Final[tuple[int, ...]] = (1, 4)
@@ -70,7 +73,7 @@ def assemble(
     model: one of `models()`, or "auto" for the best one that is here. slots: sessions at once, by default what the
     device usually carries. rewind_frames: how far a session can go back. guidance: whether to compile for guidance
     other than 1 where that takes second programs. compile_cache: folder for compiled programs, by default in the user's
-    cache. models_dir: where to look for models' files first. magenta: how a Magenta RT 2 is run.
+    cache. models_dir: where to look for models' files first. magenta: how a Magenta RT is run.
     Raises AssembleError for an argument, EngineError for files that are missing or damaged.
     """
     wanted = model if model in (AUTO, FAKE) else canonical(model)
@@ -92,8 +95,13 @@ def assemble(
     if wanted == STARTER:
         engine, styles = _starter(_Plan.on(kind, slots, CPU_SLOTS, CPU_SIZES), rewind_frames, guidance)
     else:
-        parts = load(wanted, kind, magenta or MagentaOptions(), models_dir)
-        plan = _Plan.on(kind, slots, CPU_SLOTS_LARGE, CPU_SIZES_LARGE)
+        located = find(wanted, models_dir)
+        first = located.family == "mrt1"
+        load = assemble_magenta_1.load if first else assemble_magenta.load
+        parts = load(located, kind, magenta or MagentaOptions())
+        plan = _Plan.on(
+            kind, slots, CPU_SLOTS_LARGE, CPU_SIZES_LARGE, ACCELERATOR_SLOTS_1 if first else ACCELERATOR_SLOTS
+        )
         engine, styles = _slot_engine(parts.model, plan, rewind_frames, guidance, parts.tokenizer), parts.styles
     return Assembly(engine, styles, reason)
 
@@ -112,10 +120,16 @@ class _Plan:
     sizes: tuple[int, ...]
 
     @staticmethod
-    def on(kind: str, slots: int | None, cpu_slots: int, cpu_sizes: tuple[int, ...]) -> _Plan:
+    def on(
+        kind: str,
+        slots: int | None,
+        cpu_slots: int,
+        cpu_sizes: tuple[int, ...],
+        accelerator_slots: int = ACCELERATOR_SLOTS,
+    ) -> _Plan:
         if kind == "cpu":
             return _Plan(slots or cpu_slots, cpu_sizes[-1], cpu_sizes)
-        count = slots or ACCELERATOR_SLOTS
+        count = slots or accelerator_slots
         return _Plan(count, count, ACCELERATOR_SIZES)
 
 

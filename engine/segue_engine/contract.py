@@ -151,6 +151,8 @@ class EngineInfo:
     mastering_delay_samples: int
     rewind_frames: int
     """How far `rewind` reaches back at most."""
+    style_interval_frames: int
+    """Frames that should lie between two changes of style: each may cost the model more than a frame does."""
     bytes_per_slot: int
     default_sampling: Sampling
     default_guidance: Guidance
@@ -259,6 +261,7 @@ class Engine(Protocol):
         """Dispatch one frame for the due slots (None: all bound ones) and hand over the *previous* dispatch's blocks.
 
         None where there was none. Stale handles in `due` are skipped. Rows that were not due are bit-identical after.
+        Due slots that are not ready yet are worked for, in bounded pieces, and have no frame in it: see `heads`.
         """
         ...
 
@@ -280,6 +283,13 @@ class Engine(Protocol):
 
     def head(self, slot: SlotHandle) -> int:
         """The first frame not dispatched yet. Raises StaleSlotError."""
+        ...
+
+    def heads(self) -> NDArray[np.int64]:
+        """int64[slots]: `head` of every slot by its index; of one that nobody owns, anything. The receiver's own.
+
+        A slot that was due need not have gone on: history or an encoder's pass may have to be worked off first.
+        """
         ...
 
     def snapshot(self, slot: SlotHandle) -> object:

@@ -11,18 +11,21 @@ Two kinds of state, because they rewind in two ways:
   counter and passes it in, so going back is counting down; a ring that is longer than its window by `rewind` frames
   still holds the past.
 * **carried** state (codec, mastering) can't be counted back: the engine keeps copies every few frames and re-runs.
+
+Some models have an encoder that must hear the past and the conditioning before a chunk of frames (`ChunkEncoder`). What
+it heard is kept in the rings too; back in an earlier chunk, the engine lets it hear again what came before that chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from segue_engine.contract import Capabilities, ClockReader, Guidance, Sampling
+from segue_engine.contract import Capabilities, ClockReader, Conditioning, Guidance, Sampling
 
 PyTree = Any
 
@@ -50,6 +53,59 @@ class StepRows(NamedTuple):
     """int32[B]; 0 is off."""
     min_p: jax.Array
     """float32[B]; 0 is off."""
+    begun: jax.Array | int = 0
+    """int32[B]: the frame at which the chunk in progress began, for models with a `ChunkEncoder`."""
+
+
+class ChunkEncoder(Protocol):
+    """An encoder that hears the past and the conditioning once per chunk, in pieces of bounded work for one slot.
+
+    A chunk begins at the first frame, after `frames` frames, and wherever `heard` changes, so a change is heard at its
+    own frame. Before its first frame the engine runs all passes: `begin`, `go_on` for every piece, `finish`, `land`.
+    Numbers of passes and pieces are int32 scalars on the device; the same inputs give the same bits.
+    """
+
+    @property
+    def frames(self) -> int:
+        """Frames of the longest chunk."""
+        ...
+
+    @property
+    def interval(self) -> int:
+        """Frames that should lie between two changes of `heard`, so that passes don't become the greater part."""
+        ...
+
+    @property
+    def passes(self) -> tuple[bool, ...]:
+        """For each pass, in the order in which they run: whether it hears the conditioning, or only the past."""
+        ...
+
+    @property
+    def pieces(self) -> int:
+        """Of each pass, `finish` not counted."""
+        ...
+
+    def heard(self, conditioning: Conditioning) -> Hashable:
+        """What the passes hear of a conditioning."""
+        ...
+
+    def begin(
+        self, params: PyTree, rings: PyTree, row: jax.Array, frame: jax.Array, style_codes: jax.Array, number: jax.Array
+    ) -> PyTree:
+        """Work of pass `number` on what row `row` played before `frame`, under style codes int32[12]."""
+        ...
+
+    def go_on(self, params: PyTree, work: PyTree, piece: jax.Array) -> PyTree:
+        """Work after piece `piece`; pieces run in order."""
+        ...
+
+    def finish(self, params: PyTree, work: PyTree) -> PyTree:
+        """What the pass came to."""
+        ...
+
+    def land(self, rings: PyTree, row: jax.Array, result: PyTree, number: jax.Array) -> PyTree:
+        """Rings in which row `row` is led by the result of pass `number`; other rows are bit-identical."""
+        ...
 
 
 class FrameModel(Protocol):
@@ -74,6 +130,11 @@ class FrameModel(Protocol):
 
     @property
     def default_guidance(self) -> Guidance: ...
+
+    @property
+    def encoder(self) -> ChunkEncoder | None:
+        """None for a model that hears its conditioning in every frame."""
+        ...
 
     @property
     def codec_delay(self) -> int:

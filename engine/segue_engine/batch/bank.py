@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue_engine.batch.frame import Carried, Live
+from segue_engine.batch.pass_recipes import FINISH, GO_ON, begin_name, land_name
 from segue_engine.batch.programs import BankShape, Programs, make_name
-from segue_engine.batch.rows import DUE, FRAME, LEVELS, HostRows
-from segue_engine.contract import Sampling
+from segue_engine.batch.rows import DUE, FRAME, LEVELS, HostRows, style_row
+from segue_engine.contract import Conditioning, Sampling
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.int32]
@@ -93,9 +94,7 @@ class Bank:
 
     def keep(self, rows: Rows, places: Rows) -> None:
         """Copy the rows' carried state to their `places`."""
-        window, width = self._window, self._shape.keep_width
-        if window is None or rows.min() < window.row or rows.max() >= window.row + window.size:
-            window = _Window(0, self.rows, self._close())
+        window, width = self._holding(int(rows.min()), int(rows.max())), self._shape.keep_width
         keep = self._programs[f"keep {window.size}"]
         for at in range(0, rows.size, width):
             some = np.resize(rows[at : at + width], width).astype(np.int32)  # repeats what there is
@@ -141,6 +140,26 @@ class Bank:
             carried, _ = self._programs["sound 1"](live.carried, self._params, codes[i : i + 1], packed)
             self._update(row, 1, Live(live.rings, carried))
 
+    def begin_pass(self, row: int, frame: int, conditioning: Conditioning, number: int) -> Any:
+        """Work of the encoder's pass `number` on what the row played before the model's `frame`."""
+        held = self._holding(row, row)
+        begin = self._programs[begin_name(held.size)]
+        codes = style_row(conditioning)
+        return begin(held.live.rings, self._params, _index(row - held.row), _index(frame), codes, _index(number))
+
+    def go_on_pass(self, work: Any, piece: int) -> Any:
+        """A piece of the pass; `work` is used up."""
+        return self._programs[GO_ON](work, self._params, _index(piece))
+
+    def land_pass(self, row: int, work: Any, number: int) -> Any:
+        """Let the row be led by what the pass has come to; gives that, to wait for."""
+        result = self._programs[FINISH](work, self._params)
+        held = self._holding(row, row)
+        land = self._programs[land_name(held.size)]
+        rings = land(held.live.rings, _index(row - held.row), result, _index(number))
+        self._update(held.row, held.size, Live(rings, held.live.carried))
+        return result
+
     def move(self, source: int, target: int) -> None:
         """Copy a row, inputs and owner included, onto another."""
         self.put(target, self.take(source))
@@ -170,6 +189,8 @@ class Bank:
             for guided in self._shape.variants(size):
                 np.asarray(self._run(0, size, np.arange(size), guided).packed)
             self.keep(row, row)
+            if self._shape.passes:
+                self.land_pass(0, self.go_on_pass(self.begin_pass(0, 0, Conditioning(), 0), 0), 0)
         self._close()
         del self._live, self._kept  # so that no two copies of the state are held at once
         self._live, self._kept = self._programs["fresh"]()
@@ -198,6 +219,13 @@ class Bank:
             live: Live = self._programs[f"cut {size}"](self._close(), _index(row))
             return live
         return window.live
+
+    def _holding(self, first: int, last: int) -> _Window:
+        """The open window if it holds these rows, else the whole bank."""
+        window = self._window
+        if window is not None and window.row <= first and last < window.row + window.size:
+            return window
+        return _Window(0, self.rows, self._close())
 
     def _update(self, row: int, size: int, live: Live) -> None:
         if size == self.rows:

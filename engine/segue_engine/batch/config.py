@@ -4,6 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segue_engine.frame_model import ChunkEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +20,8 @@ class SlotEngineConfig:
     replays at most twice as many. side_cost: rows of a batch that one run of the single-row program is worth; a few
     due rows far apart run in it one by one. 0: never.
     prefill_budget: frames of history taken in per step, all slots together, and at once; sound_budget: how many of them
-    are decoded, which is the dearer part. guidance: whether programs for guidance
+    are decoded, which is the dearer part. pass_budget: pieces of encoder passes per step and bank, for models that have
+    an encoder; 0: twice as many as a full bank needs where no style changes. guidance: whether programs for guidance
     other than 1 are compiled.
     """
 
@@ -28,13 +33,14 @@ class SlotEngineConfig:
     side_cost: int = 8
     prefill_budget: int = 32
     sound_budget: int = 8
+    pass_budget: int = 0
     guidance: bool = False
 
     def __post_init__(self) -> None:
         for name in ("slots", "bank_rows", "snapshot_interval", "prefill_budget", "sound_budget"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: expected at least 1, got {getattr(self, name)}")
-        for name in ("rewind_frames", "side_cost"):
+        for name in ("rewind_frames", "side_cost", "pass_budget"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: expected at least 0, got {getattr(self, name)}")
         if not self.sizes or any(size < 1 for size in self.sizes):
@@ -53,6 +59,11 @@ class SlotEngineConfig:
     def step_sizes(self) -> tuple[int, ...]:
         """Ascending sizes of the step programs, the last covering a whole bank."""
         return (*sorted({size for size in self.sizes if size < self.rows}), self.rows)
+
+    def pieces_a_step(self, encoder: ChunkEncoder) -> int:
+        """The pass budget as a number of pieces; landing a pass counts as one."""
+        needed = self.rows * len(encoder.passes) * (encoder.pieces + 1)
+        return self.pass_budget or max(1, -(-2 * needed // encoder.frames))
 
     @property
     def kept(self) -> int:

@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from segue_engine.batch.bank import Bank, Output
 from segue_engine.batch.carried import NOTHING, CarriedHistory, Memory
+from segue_engine.batch.chunks import ChunkMemory, Chunks
 from segue_engine.batch.config import SlotEngineConfig
 from segue_engine.batch.describe import describe
 from segue_engine.batch.flight import Manifest
 from segue_engine.batch.frame import PCM, Frame
 from segue_engine.batch.mastering_protocol import MasteringChain
+from segue_engine.batch.passes import Passes
 from segue_engine.batch.placement import Placement
 from segue_engine.batch.plan import Entries, Plans
 from segue_engine.batch.prefill import Prefills, checked
@@ -76,6 +78,7 @@ class _Snapshot:
     plan: Entries
     memory: Memory
     history: NDArray[np.int32]
+    chunks: ChunkMemory | None
     state: Any
 
 
@@ -108,6 +111,7 @@ class SlotEngine:
             levels=model.levels,
             guided=config.guidance and model.two_pass_guidance,
             singles=config.side_cost > 0,
+            passes=model.encoder is not None,
             keep_width=-(-config.rows // config.snapshot_interval),
             absorbed=config.prefill_budget,
         )
@@ -120,6 +124,19 @@ class SlotEngine:
         self._prefills = Prefills(slots)
         self._banks: list[Bank] = []
         self._placement = Placement(slots, self._banks)
+        self._chunks: Chunks | None = None
+        self._passes: Passes | None = None
+        if model.encoder is not None:
+            self._chunks = Chunks(slots, model.encoder, config.rewind_frames)
+            self._passes = Passes(
+                model.encoder,
+                self._chunks,
+                self._table,
+                self._plans,
+                self._prefills,
+                self._placement,
+                config.pieces_a_step(model.encoder),
+            )
         self._flight: _Flight | None = None
         self._snapshots: dict[int, _Snapshot] = {}
         self._closed = False
@@ -165,6 +182,8 @@ class SlotEngine:
         self._plans.start(slot, conditioning)
         self._carried.start(slot)
         self._prefills.start(slot, history)
+        if self._chunks is not None:
+            self._chunks.start(slot)
         return handle
 
     def steer(self, slot: SlotHandle, plan: Sequence[tuple[int, Conditioning]]) -> None:
@@ -179,6 +198,10 @@ class SlotEngine:
         slots = self._table.due(due)
         if self._prefills.waiting:
             slots = self._take_in(slots)
+        if self._passes is not None:
+            if self._flight is None:
+                self._passes.wait()
+            slots = self._passes.work(slots)
         before, self._flight = self._flight, self._dispatch(slots)
         return self._land(before)
 
@@ -219,6 +242,9 @@ class SlotEngine:
     def head(self, slot: SlotHandle) -> int:
         return int(self._table.heads[self._table.check(slot)])
 
+    def heads(self) -> Ints:
+        return self._table.heads.copy()
+
     def handles(self) -> list[SlotHandle]:
         """Handles of all bound slots."""
         return self._table.handles()
@@ -238,6 +264,7 @@ class SlotEngine:
             plan=self._plans.copy(index),
             memory=self._carried.copy(index),
             history=self._prefills.left(index),
+            chunks=self._chunks.copy(index) if self._chunks is not None else None,
             state=bank.take(row),
         )
         self._snapshots[id(taken)] = taken
@@ -257,6 +284,8 @@ class SlotEngine:
         self._plans.paste(slot, taken.head, taken.plan)
         self._carried.paste(slot, taken.memory)
         self._prefills.paste(slot, taken.offset, taken.history)
+        if self._chunks is not None and taken.chunks is not None:
+            self._chunks.paste(slot, taken.chunks)
         return handle
 
     def drop(self, snapshot: object) -> None:
@@ -285,7 +314,10 @@ class SlotEngine:
             entries = entries[np.argsort(self._placement.row[slots[entries]], kind="stable")]
             self._keep(bank, slots[entries], heads[entries])
             rows = self._placement.row[slots[entries]]
-            bank.inputs.frame[rows] = heads[entries] + self._prefills.offset[slots[entries]]
+            offsets = self._prefills.offset[slots[entries]]
+            bank.inputs.frame[rows] = heads[entries] + offsets
+            if self._chunks is not None:
+                bank.inputs.begun[rows] = self._chunks.begun[slots[entries]] + offsets
             self._carried.record_levels(slots[entries], heads[entries], bank.inputs.levels[rows])
             guided = self._shape.guided and bool((bank.inputs.guidance[rows] != 1.0).any())
             made = bank.step(rows, guided, self.config.side_cost)

@@ -58,6 +58,7 @@ _INFO: Final = EngineInfo(
     codec_delay_frames=0,
     mastering_delay_samples=0,
     rewind_frames=250,
+    style_interval_frames=1,
     bytes_per_slot=4096,
     default_sampling=Sampling(temperature=1.0, top_k=0, min_p=0.0),
     default_guidance=Guidance(),
@@ -213,6 +214,9 @@ class FakeEngine:
 
     def head(self, slot: SlotHandle) -> int:
         return int(self._table.heads[self._table.check(slot)])
+
+    def heads(self) -> NDArray[np.int64]:
+        return self._table.heads.copy()
 
     def snapshot(self, slot: SlotHandle) -> object:
         self._check_open()

@@ -76,6 +76,10 @@ class Plans:
         """Those of `slots` whose next entry's frame has come."""
         return slots[self.next[slots] <= heads]
 
+    def at(self, slot: int, head: int) -> Conditioning:
+        """What holds at `head`."""
+        return self._values[slot][max(0, bisect_right(self._frames[slot], head) - 1)]
+
     def take(self, slot: int, head: int) -> Conditioning:
         """What holds at `head`; the entry after it becomes the next."""
         self._forget(slot, head)

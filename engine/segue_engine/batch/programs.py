@@ -8,7 +8,7 @@ raise on any other shape instead of compiling again.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +21,7 @@ from jax import lax
 from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 
 from segue_engine.batch.frame import Carried, Frame, Live
+from segue_engine.batch.pass_recipes import Recipe, pass_recipes
 from segue_engine.batch.rows import WIDTH
 from segue_engine.batch.shared_cache import shared_between_devices
 
@@ -32,9 +33,9 @@ class BankShape:
     """Fixed sizes that programs are compiled for.
 
     rows of a bank; `sizes` of windows, ascending, the last of them all rows; `kept` copies of carried state per row;
-    `levels` codes a frame; `guided`: whether there are programs for guidance; `singles`:
-    whether single rows are stepped alone; `keep_width`: how many rows' carried state one call copies; `absorbed`: how
-    many frames of a row's history one call takes in.
+    `levels` codes a frame; `guided`: whether there are programs for guidance; `singles`: whether single rows are
+    stepped alone; `passes`: whether the model has an encoder; `keep_width`: how many rows' carried state one call
+    copies; `absorbed`: how many frames of a row's history one call takes in.
     """
 
     rows: int
@@ -43,6 +44,7 @@ class BankShape:
     levels: int
     guided: bool
     singles: bool
+    passes: bool
     keep_width: int
     absorbed: int
 
@@ -81,7 +83,7 @@ class Recipes:
         params = jax.eval_shape(lambda tree: tree, frame.model.params)
         index, several = _shape(np.int32), _shape(np.int32, shape.keep_width)
         taken = jax.eval_shape(self._take, live, kept, index)
-        self.all: dict[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]]] = {
+        self.all: dict[str, Recipe] = {
             "fresh": (lambda: (frame.fresh(shape.rows), self._fresh_kept()), (), ()),
             "reset": (self._reset, (live, index), (0,)),
             "reset_carried": (self._reset_carried, (live, index), (0,)),
@@ -89,8 +91,10 @@ class Recipes:
             "take": (self._take, (live, kept, index), ()),
             "put": (self._put, (live, kept, taken, index), (0, 1)),
         }
-        for size in shape.all_sizes:
-            state = jax.eval_shape(partial(frame.fresh, size))
+        states = {size: jax.eval_shape(partial(frame.fresh, size)) for size in shape.all_sizes}
+        if frame.model.encoder is not None:
+            self.all |= pass_recipes(frame.model.encoder, params, {size: state.rings for size, state in states.items()})
+        for size, state in states.items():
             codes, packed = _shape(np.int32, size, shape.levels), _shape(np.int32, size, WIDTH)
             for guided in shape.variants(size):
                 make = partial(frame.make, guided=guided)
@@ -178,7 +182,7 @@ def _platform(device: jax.Device) -> str:
     return "rocm" if "rocm" in str(device.client.platform_version).lower() else "cuda"
 
 
-def _lower(recipe: tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]], platform: str) -> Any:
+def _lower(recipe: Recipe, platform: str) -> Any:
     """Lower for some one device, which `compile` names."""
     function, arguments, donated = recipe
     anywhere = NamedSharding(AbstractMesh((1,), ("device",)), PartitionSpec())  # type: ignore[no-untyped-call]

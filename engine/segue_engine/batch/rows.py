@@ -16,6 +16,7 @@ from segue_engine.contract import MASKED, NOTES, STYLE_LEVELS, Conditioning, Sam
 _WORDS: Final[dict[str, tuple[int, type[np.generic]]]] = {
     "due": (1, np.int32),
     "frame": (1, np.int32),
+    "begun": (1, np.int32),
     "seed": (2, np.uint32),
     "style_codes": (STYLE_LEVELS, np.int32),
     "notes": (NOTES // 4, np.int8),
@@ -58,6 +59,7 @@ class HostRows:
         field = self._field
         self.due: NDArray[np.int32] = field("due")[:, 0]
         self.frame: NDArray[np.int32] = field("frame")[:, 0]
+        self.begun: NDArray[np.int32] = field("begun")[:, 0]
         self.seed: NDArray[np.uint32] = field("seed")
         self.style_codes: NDArray[np.int32] = field("style_codes")
         self.notes: NDArray[np.int8] = field("notes")
@@ -88,9 +90,7 @@ class HostRows:
 
     def set_conditioning(self, row: int, conditioning: Conditioning) -> None:
         """Write a validated conditioning into the row."""
-        codes = conditioning.style_codes
-        self.style_codes[row, : len(codes)] = codes
-        self.style_codes[row, len(codes) :] = MASKED
+        self.style_codes[row] = style_row(conditioning)
         self.notes[row] = MASKED if conditioning.notes is None else conditioning.notes
         self.drums[row] = conditioning.drums
         guidance = conditioning.guidance
@@ -100,6 +100,12 @@ class HostRows:
         self.temperature[row] = _first(sampling.temperature, default.temperature, 1.0)
         self.top_k[row] = int(_first(sampling.top_k, default.top_k, 0))
         self.min_p[row] = _first(sampling.min_p, default.min_p, 0.0)
+
+
+def style_row(conditioning: Conditioning) -> NDArray[np.int32]:
+    """The style codes, missing ones masked: int32[12]."""
+    codes = conditioning.style_codes
+    return np.array((*codes, *(MASKED,) * (STYLE_LEVELS - len(codes))), np.int32)
 
 
 def _first(*values: float | None) -> float:

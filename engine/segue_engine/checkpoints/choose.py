@@ -6,12 +6,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from segue_engine.checkpoints.catalogue import BASE, SMALL, STARTER, ModelEntry
+from segue_engine.checkpoints.catalogue import BASE, MRT1_BASE, MRT1_LARGE, SMALL, STARTER, ModelEntry
 from segue_engine.checkpoints.errors import size_text
 from segue_engine.checkpoints.survey import Found, survey
 
+BEST_FIRST: Final = (BASE, SMALL, MRT1_LARGE, MRT1_BASE)
+"""The second version goes before the first, which hears no notes and wants far more memory for a session."""
 ACCELERATORS = {"gpu": "GPU", "cuda": "GPU", "rocm": "GPU", "tpu": "TPU"}
 
 
@@ -33,10 +35,10 @@ def choose(found: Sequence[Found], device: str, memory: int | None, *, styles: b
     kind = ACCELERATORS.get(device)
     if kind is None:
         return Choice(
-            STARTER, f"the device is {device}, and Magenta RT 2 runs slower than real time without a GPU or TPU"
+            STARTER, f"the device is {device}, and Magenta RT runs slower than real time without a GPU or TPU"
         )
     passed: list[str] = []
-    for entry in (BASE, SMALL):
+    for entry in BEST_FIRST:
         against = _against(entry, found, memory, styles)
         if against is None:
             after = f"; {'; '.join(passed)}" if passed else ""

@@ -5,7 +5,8 @@
 
     {"segue": 1, "model": "magenta_rt_2", "name": "mrt2_tiny_noise", "synthetic": true, "config": {"enc_dim": 48, …}}
 
-`config` is written like the one in a golden-vector set's meta.json; `"preset": "mrt2_small"` may stand in its place.
+`model` is magenta_rt_1 or magenta_rt_2. `config` is written like that of its golden vectors (meta.json, config_*.json),
+for a Magenta RT 1 with the codec's sizes besides; `"preset": "mrt2_small"` may stand in its place.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from segue_engine.checkpoints.catalogue import PUBLISHED
+from segue_engine.checkpoints.catalogue import PUBLISHED, Family
 from segue_engine.checkpoints.errors import CheckpointFileError
 
 SUFFIX: Final = ".segue-config.json"
-MODEL: Final = "magenta_rt_2"
+MODELS: Final[Mapping[Family, str]] = {"mrt1": "magenta_rt_1", "mrt2": "magenta_rt_2"}
 MAX_BYTES: Final = 1_000_000
 _KEYS: Final = frozenset({"segue", "model", "name", "synthetic", "config", "preset"})
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -36,6 +37,7 @@ class Description:
     synthetic: bool
     preset: str | None = None
     config: Mapping[str, Any] | None = None
+    family: Family = "mrt2"
 
 
 def valid_name(name: str) -> bool:
@@ -67,8 +69,10 @@ def read_description(path: Path) -> Description:
     unknown = sorted(document.keys() - _KEYS)
     if unknown:
         raise CheckpointFileError(f"{path}: unknown keys {unknown}")
-    if document.get("segue") != 1 or document.get("model") != MODEL:
-        raise CheckpointFileError(f'{path}: expected "segue": 1 and "model": "{MODEL}"')
+    family = family_of(document.get("model"))
+    if document.get("segue") != 1 or family is None:
+        known = " or ".join(f'"{model}"' for model in MODELS.values())
+        raise CheckpointFileError(f'{path}: expected "segue": 1 and "model": {known}')
     name, synthetic = document.get("name"), document.get("synthetic", False)
     if not isinstance(name, str) or not valid_name(name):
         raise CheckpointFileError(f"{path}: name: expected letters, digits, _ . and -, got {name!r}")
@@ -79,18 +83,24 @@ def read_description(path: Path) -> Description:
     preset, config = document.get("preset"), document.get("config")
     if (preset is None) == (config is None):
         raise CheckpointFileError(f"{path}: expected one of preset and config")
-    if preset is not None and preset not in PUBLISHED:
-        raise CheckpointFileError(f"{path}: preset: expected one of {', '.join(PUBLISHED)}, got {preset!r}")
+    presets = [entry.name for entry in PUBLISHED.values() if entry.family == family]
+    if preset is not None and preset not in presets:
+        raise CheckpointFileError(f"{path}: preset: expected one of {', '.join(presets)}, got {preset!r}")
     if config is not None and not isinstance(config, dict):
         raise CheckpointFileError(f"{path}: config: expected an object")
-    return Description(name, synthetic, preset, config)
+    return Description(name, synthetic, preset, config, family)
+
+
+def family_of(model: object) -> Family | None:
+    """The family that a description's `model` names; None: none of them."""
+    return next((family for family, name in MODELS.items() if name == model), None)
 
 
 def write_description(path: Path, description: Description) -> None:
     """Writes a description, whole or not at all."""
     document: dict[str, Any] = {
         "segue": 1,
-        "model": MODEL,
+        "model": MODELS[description.family],
         "name": description.name,
         "synthetic": description.synthetic,
     }

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from segue_engine.checkpoints.catalogue import ModelEntry, ModelFile
+from segue_engine.checkpoints.catalogue import ModelEntry, ModelFile, Role
 from segue_engine.checkpoints.errors import DownloadError, size_text
+from segue_engine.checkpoints.located import CODEC_HELP
 from segue_engine.checkpoints.manifest import (
     Advance,
     FileRecord,
@@ -49,14 +50,21 @@ class Outcome:
     kept: Mapping[str, Path]
 
 
-def plan(entry: ModelEntry, listing: Listing) -> Plan:
-    """The files of a model among those on offer. Raises DownloadError naming required ones that are not."""
-    files = tuple((file, listing.files[file.path]) for file in entry.files if file.path in listing.files)
-    lacking = [file for file in entry.files if file.path not in listing.files]
-    required = [file.path for file in lacking if file.required]
+def plan(entry: ModelEntry, listing: Listing, repositories: Collection[str] = (), here: Collection[Role] = ()) -> Plan:
+    """The files of a model among those on offer. Raises DownloadError naming required ones that are not.
+
+    repositories: which of the model's this listing is of, by default all of them. here: what is not required, because
+    something else on this disk stands in for it.
+    """
+    files = [file for file in entry.files if not repositories or file.repository in repositories]
+    lacking = [file for file in files if file.path not in listing.files and file.role not in here]
+    required = [file for file in lacking if file.required]
     if required:
-        raise DownloadError(f"{listing.name} does not have {', '.join(required)}")
-    return Plan(files, tuple(lacking))
+        paths = ", ".join(file.path for file in required)
+        help_ = f"\n{CODEC_HELP}" if any(file.role == "codec" for file in required) else ""
+        raise DownloadError(f"{listing.name} does not have {paths}{help_}")
+    offered = tuple((file, listing.files[file.path]) for file in files if file.path in listing.files)
+    return Plan(offered, tuple(lacking))
 
 
 def download(
@@ -147,7 +155,7 @@ def _verify(path: Path, offered: Offered, advance: Advance) -> tuple[str | None,
 def _kept(
     files: Sequence[tuple[ModelFile, Offered]], folder: Path, elsewhere: Sequence[Path], progress: Progress
 ) -> dict[str, tuple[Path, str]]:
-    """Files that are whole already, with their SHA-256. Elsewhere all of a group must be: MusicCoCa is never mixed."""
+    """Files that are whole already, with their SHA-256. Elsewhere all of a group must be: a part is never mixed."""
     kept: dict[str, tuple[Path, str]] = {}
     for name in dict.fromkeys(_group(file) for file, _ in files):
         group = [(file, offered) for file, offered in files if _group(file) == name]

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from segue_engine.checkpoints.catalogue import PUBLISHED, STARTER, ModelEntry, canonical
+from segue_engine.checkpoints.catalogue import PUBLISHED, STARTER, Family, ModelEntry, canonical
 from segue_engine.checkpoints.errors import CheckpointFileError
 
-LICENSE_FILE: Final = "LICENSE-weights.txt"
+LICENSE_FILES: Final[Mapping[Family, str]] = {"mrt1": "LICENSE-weights-mrt1.txt", "mrt2": "LICENSE-weights.txt"}
 CC_BY: Final = "Creative Commons Attribution 4.0 International (CC BY 4.0)"
 CC_BY_LINK: Final = "https://creativecommons.org/licenses/by/4.0/"
 APACHE_LINK: Final = "https://www.apache.org/licenses/LICENSE-2.0"
@@ -25,19 +26,25 @@ class SoundtrackFacts:
     recordings: int
 
 
-def repository_link(entry: ModelEntry) -> str:
-    """The model's page on the hub."""
-    return f"https://huggingface.co/{entry.repository}"
+def repository_link(repository: str) -> str:
+    """A repository's page on the hub."""
+    return f"https://huggingface.co/{repository}"
 
 
 def licence_notice(entry: ModelEntry) -> str:
     """Kept beside the files, and shown before they are fetched."""
+    own, *others = entry.repositories
+    rest = "".join(
+        f"Weights of codec and style encoder, which are those of Magenta RealTime 2: by {entry.publisher},\n"
+        f"{repository_link(repository)}, under the same licence\n"
+        for repository in others
+    )
     return f"""\
 {entry.title}
 
-Weights: by {entry.publisher}, {repository_link(entry)},
+Weights{" of the language model" if others else ""}: by {entry.publisher}, {repository_link(own)},
 under {CC_BY}, {CC_BY_LINK}
-The model's code, which Segue does not contain: Apache-2.0, {APACHE_LINK}
+{rest}The model's code, which Segue does not contain: Apache-2.0, {APACHE_LINK}
 
 What that asks of you, in short (the licence decides, not this note):
 - Name the publisher, the licence and the source wherever you pass the weights on, and say if you changed them.
@@ -59,9 +66,15 @@ def attribution(model: str) -> str:
             f"({APACHE_LINK})."
         )
     entry = _entry(model)
+    own, *others = entry.repositories
+    rest = "".join(
+        f", with codec and style encoder from Magenta RealTime 2 by {entry.publisher} ({repository_link(repository)})"
+        for repository in others
+    )
     return (
-        f"Music generated live with {entry.title} by {entry.publisher} ({repository_link(entry)}). Model weights are "
-        f"licensed under {CC_BY}, {CC_BY_LINK}; they are used unmodified. Runs on Segue, Apache-2.0 ({APACHE_LINK})."
+        f"Music generated live with {entry.title} by {entry.publisher} ({repository_link(own)}){rest}. "
+        f"Model weights are licensed under {CC_BY}, {CC_BY_LINK}; they are used unmodified. "
+        f"Runs on Segue, Apache-2.0 ({APACHE_LINK})."
     )
 
 

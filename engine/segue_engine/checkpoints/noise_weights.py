@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 import numpy as np
@@ -21,11 +21,20 @@ _LOUDNESS: Final = 4.0
 """Gain of the decoder's last convolution: with it, noise of the published size is about as loud as music."""
 
 
-def random_tensor(key: str, shape: tuple[int, ...], seed: int) -> Iterator[NDArray[np.float32]]:
-    """A tensor as flat float32 pieces, row-major; the same for the same key, shape and seed, in whatever order."""
+Scale = Callable[[str, tuple[int, ...]], tuple[float, float]]
+"""Mean and standard deviation of a tensor's numbers, by its published key and shape."""
+
+
+def random_tensor(
+    key: str, shape: tuple[int, ...], seed: int, scale: Scale | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """A tensor as flat float32 pieces, row-major; the same for the same key, shape and seed, in whatever order.
+
+    scale: `scale_of` unless another is given.
+    """
     digest = hashlib.sha256(f"{seed}/{key}".encode()).digest()
     rng = np.random.Generator(np.random.Philox(int.from_bytes(digest[:16], "little")))
-    mean, deviation = scale_of(key, shape)
+    mean, deviation = (scale or scale_of)(key, shape)
     left = math.prod(shape)
     while left:
         piece = rng.standard_normal(min(left, CHUNK), np.float32)
@@ -37,7 +46,7 @@ def random_tensor(key: str, shape: tuple[int, ...], seed: int) -> Iterator[NDArr
 
 
 def scale_of(key: str, shape: tuple[int, ...]) -> tuple[float, float]:
-    """Mean and standard deviation of a tensor's numbers, by its published key."""
+    """Of a Magenta RT 2 with its codec."""
     parent, leaf = _tail(key)
     if leaf == "scale":
         return 1.0, 0.05
@@ -52,6 +61,26 @@ def scale_of(key: str, shape: tuple[int, ...]) -> tuple[float, float]:
     if leaf == "embedding":
         return 0.0, _embedding(parent, shape)
     return 0.0, _kernel(parent, shape, gain="/base_conv_last/" in key)
+
+
+def first_version_scale(units: int) -> Scale:
+    """Of a Magenta RT 1's language model with heads of `units`, as its layers begin their training.
+
+    Queries are scaled in their kernel, because the layout has no other place for it.
+    """
+
+    def scale(key: str, shape: tuple[int, ...]) -> tuple[float, float]:
+        parent, leaf = _tail(key)
+        match leaf:
+            case "scale":
+                return 1.0, 0.05
+            case "embedding":
+                return 0.0, 1.0
+            case "rel_embedding":
+                return 0.0, math.sqrt(2.0 / sum(shape))
+        return 0.0, 1.0 / math.sqrt(shape[0] * (units if parent == "query" else 1))
+
+    return scale
 
 
 def _embedding(parent: str, shape: tuple[int, ...]) -> float:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mmap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -69,6 +70,10 @@ class Checkpoint(Mapping[str, NDArray[Any]]):
         """The same tensors without keys that are not expected, which are harmless."""
         return _Part(self, expected)
 
+    def fingerprint(self) -> str:
+        """See `fingerprint`, of all tensors."""
+        return fingerprint(self)
+
 
 class _Part(Mapping[str, NDArray[Any]]):
     def __init__(self, whole: Checkpoint, keys: Shapes) -> None:
@@ -103,6 +108,17 @@ def open_checkpoint(path: Path) -> Checkpoint:
     if len(data) < header.data_offset + header.data_bytes:
         raise CheckpointFileError(f"{path}: changed while it was opened")
     return Checkpoint(path, header, data)
+
+
+def fingerprint(tensors: Mapping[str, NDArray[Any]]) -> str:
+    """Identifies weights without reading all of them: keys, shapes, types, and a sample of each tensor's bytes."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        tensor = tensors[key]
+        flat = tensor.reshape(-1)
+        digest.update(f"{key}{tensor.shape}{tensor.dtype}".encode())
+        digest.update(flat[:64].tobytes() + flat[-64:].tobytes())
+    return digest.hexdigest()[:8]
 
 
 def layout_problems(header: Header, expected: Shapes) -> list[str]:

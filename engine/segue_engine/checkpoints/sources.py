@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from segue_engine.checkpoints.catalogue import CHECKPOINTS, ENCODER, ENCODER_BESIDE
+from segue_engine.checkpoints.catalogue import ARCHIVE, CHECKPOINTS, ENCODER, ENCODER_BESIDE
 from segue_engine.checkpoints.errors import CheckpointFileError, DownloadError
 from segue_engine.checkpoints.header import read_header
 from segue_engine.checkpoints.manifest import CHUNK, Advance, FileRecord, file_digests, read_manifest
+from segue_engine.checkpoints.t5x import open_t5x
 
 TERMS: Final = re.compile(
     r"(licen[cs]e|terms|notice|copying|use[-_ ]?policy|prohibited)[^/\\]*|readme\.md", re.IGNORECASE
@@ -75,7 +76,9 @@ class Source(Protocol):
 
 
 class Mirror:
-    """A directory with the repository's layout: a models folder, a copy of the repository, the published tool's folder.
+    """A directory with a repository's layout: a models folder, a copy of the repository, the published tool's folder.
+
+    It may serve several repositories at once, whose paths differ.
 
     Hashes are those of its manifest.json, if it has one, else of the files as they lie there; checkpoints' headers are
     checked either way.
@@ -114,6 +117,8 @@ class Mirror:
         try:
             if path.endswith(".safetensors"):
                 read_header(original)
+            elif path.startswith(f"{CHECKPOINTS}/") and path.endswith(ARCHIVE):
+                open_t5x(original)
             with original.open("rb") as file:
                 file.seek(have)
                 while chunk := file.read(CHUNK):

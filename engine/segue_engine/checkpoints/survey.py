@@ -13,9 +13,10 @@ from typing import Literal
 from segue_engine.checkpoints.catalogue import ENCODER, MAPPER, STARTER
 from segue_engine.checkpoints.errors import CheckpointFileError, size_text
 from segue_engine.checkpoints.header import Header, read_header
+from segue_engine.checkpoints.located import CODEC_HELP, Located, description_path, locate, names
 from segue_engine.checkpoints.manifest import MANIFEST, FileRecord, mismatch
-from segue_engine.checkpoints.places import Located, description_path, locate, names
 from segue_engine.checkpoints.reader import NOISE_KEY, NOISE_VALUE
+from segue_engine.checkpoints.t5x import open_t5x
 
 State = Literal["ready", "missing", "damaged", "synthetic noise"]
 
@@ -50,16 +51,38 @@ def glance(name: str, models_dir: Path | None = None) -> Found:
         part = "; some of its files are here" if located.musiccoca or located.encoder else ""
         return Found(located.name, "missing", located.root, f"not downloaded{part}", located.repair)
     try:
-        header = read_header(located.checkpoint)
+        seen = _look(located, located.checkpoint)
+        codec = [is_noise(read_header(path)) for path in located.codec if path != located.checkpoint]
         if located.encoder is not None:
             read_header(located.encoder)
     except CheckpointFileError as error:
         return Found(located.name, "damaged", located.root, str(error), located.repair)
     if located.missing:
         said = f"missing: {', '.join(located.missing)}"
-        return Found(located.name, "missing", located.root, said, located.repair)
-    noise = located.synthetic or is_noise(header) or _noisy_styles(located)
-    return Found(located.name, "synthetic noise" if noise else "ready", located.root, _detail(located, header))
+        help_ = f"; {CODEC_HELP}" if located.codec_apart and not located.codec else ""
+        return Found(located.name, "missing", located.root, said + help_, located.repair)
+    noisy = located.synthetic or seen.noise or any(codec) or _noisy_styles(located)
+    return Found(located.name, "synthetic noise" if noisy else "ready", located.root, _detail(located, seen))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A checkpoint at a glance."""
+
+    parameters: int
+    stored: int
+    dtypes: tuple[str, ...]
+    noise: bool
+
+
+def _look(located: Located, path: Path) -> _Seen:
+    """Raises CheckpointFileError for what can be seen to be damaged without reading a number."""
+    if located.family == "mrt1":
+        t5x = open_t5x(path)
+        kinds = tuple(sorted({str(array.dtype) for array in t5x.values()}))
+        return _Seen(t5x.parameters, sum(array.nbytes for array in t5x.values()), kinds, t5x.synthetic)
+    header = read_header(path)
+    return _Seen(header.parameters, header.data_bytes, header.dtypes, is_noise(header))
 
 
 def is_noise(header: Header) -> bool:
@@ -105,10 +128,13 @@ def _undescribed(name: str, models_dir: Path | None) -> Found:
     return Found(name, "damaged", path.parent.parent, f"{path}: can't be read", "write or remove that file")
 
 
-def _detail(located: Located, header: Header) -> str:
+def _detail(located: Located, seen: _Seen) -> str:
+    codec = "" if located.codec_apart else " with codec"
     parts = [
-        f"{header.parameters / 1e6:,.0f} M parameters with codec",
-        f"{size_text(header.data_bytes)} {'+'.join(header.dtypes)}",
+        f"{seen.parameters / 1e6:,.0f} M parameters{codec}",
+        f"{size_text(seen.stored)} {'+'.join(seen.dtypes)}",
     ]
+    if located.codec_apart:
+        parts.append("codec of Magenta RT 2")
     lost: Mapping[str, str] = {ENCODER: "no codec encoder: can't start from a recording", MAPPER: "no text mapper"}
     return ", ".join([*parts, *(lost[path] for path in located.absent)])

@@ -7,19 +7,25 @@ One tensor at a time: the largest published size takes some 9.8 GB of disk and h
 from __future__ import annotations
 
 import hashlib
-import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
-from segue_engine.checkpoints.catalogue import CHECKPOINTS, ENCODER, MUSICCOCA, PUBLISHED, canonical
+from segue_engine.checkpoints.catalogue import (
+    CHECKPOINTS,
+    DECODER,
+    ENCODER,
+    MUSICCOCA,
+    PUBLISHED,
+    QUANTISER,
+    Family,
+    canonical,
+)
 from segue_engine.checkpoints.description import (
     SUFFIX,
     Description,
+    family_of,
     read_json,
     valid_name,
     write_description,
@@ -27,16 +33,23 @@ from segue_engine.checkpoints.description import (
 )
 from segue_engine.checkpoints.download import Progress
 from segue_engine.checkpoints.errors import CheckpointFileError
-from segue_engine.checkpoints.header import DTYPES, read_header, write_header
-from segue_engine.checkpoints.layout import Shapes, checkpoint_shapes, encoder_shapes
-from segue_engine.checkpoints.manifest import FileRecord, Manifest, drop, write_manifest
-from segue_engine.checkpoints.noise_weights import random_tensor
+from segue_engine.checkpoints.layout import (
+    CODEC_PARTS,
+    FILE_PREFIX,
+    Shapes,
+    checkpoint_shapes,
+    codec_shapes,
+    encoder_shapes,
+    model_config_1,
+)
+from segue_engine.checkpoints.manifest import FileRecord, Manifest, write_manifest
+from segue_engine.checkpoints.noise_files import STORED, refuse_real, write_noise, write_t5x_noise
+from segue_engine.checkpoints.noise_weights import Scale, first_version_scale
 from segue_engine.checkpoints.places import NOISE_SUFFIX
-from segue_engine.checkpoints.reader import NOISE_KEY, NOISE_VALUE
 from segue_engine.contract import EngineError
 
-STORED: Final[Mapping[str, str]] = {"float32": "F32", "bfloat16": "BF16", "float16": "F16"}
 NOTICE: Final = "NOISE.txt"
+_TITLES: Final[Mapping[Family, str]] = {"mrt1": "Magenta RealTime", "mrt2": "Magenta RealTime 2"}
 
 TINY: Final[Mapping[str, Any]] = {
     "enc_dim": 48,
@@ -54,6 +67,30 @@ TINY: Final[Mapping[str, Any]] = {
     "ss_dec_depth": 4,
 }
 """Codes of the published sizes in a network that a test can wait for."""
+
+TINY_1: Final[Mapping[str, Any]] = {
+    "embed": 24,
+    "mlp": 40,
+    "heads": 2,
+    "head_dim": 16,
+    "enc_layers": 2,
+    "temporal_layers": 2,
+    "depth_layers": 1,
+    "levels": 16,
+    "codebook": 1024,
+    "frames": 10,
+    "enc_frames": 20,
+    "enc_levels": 4,
+    "style": 6,
+    "padded_vocab": 29_824,
+    "temp_buckets": 16,
+    "temp_maxdist": 16,
+    "rvq_total": 16,
+    "ss_feat": 24,
+    "ss_enc_depth": 4,
+    "ss_dec_depth": 4,
+}
+"""The same for a Magenta RT 1, with chunks of 0.4 s and a context of 0.8 s."""
 
 _NOTICE_TEXT: Final = """\
 The files in this folder are noise.
@@ -77,90 +114,84 @@ class Synthesised:
 
 
 def description_of(model_or_config: str) -> Description:
-    """A published name, "tiny", or the path of a JSON file with a config like that of a golden-vector set's meta.json.
+    """A published name, "tiny", "mrt1_tiny", or the path of a JSON file with a config like that of a golden-vector set.
 
     The description is that of its noise. Raises CheckpointFileError naming file and key.
     """
     name = canonical(model_or_config)
     if name in PUBLISHED:
-        return Description(f"{name}{NOISE_SUFFIX}", synthetic=True, preset=name)
+        return Description(f"{name}{NOISE_SUFFIX}", synthetic=True, preset=name, family=PUBLISHED[name].family)
     if name == "tiny":
         return Description(f"mrt2_tiny{NOISE_SUFFIX}", synthetic=True, config=TINY)
+    if name == "mrt1_tiny":
+        return Description(f"mrt1_tiny{NOISE_SUFFIX}", synthetic=True, config=TINY_1, family="mrt1")
     path = Path(model_or_config)
     if path.suffix != ".json":
-        known = ", ".join((*PUBLISHED, "tiny"))
+        known = ", ".join((*PUBLISHED, "tiny", "mrt1_tiny"))
         raise CheckpointFileError(f"expected {known} or the path of a config (*.json), got {model_or_config!r}")
+    return _of_config(path)
+
+
+def _of_config(path: Path) -> Description:
     document = read_json(path)
     config = document.get("config", document) if isinstance(document, dict) else None
-    if not isinstance(config, dict):
+    if not isinstance(document, dict) or not isinstance(config, dict):
         raise CheckpointFileError(f"{path}: expected an object with a config")
     called = path.name.removesuffix(SUFFIX).removesuffix(".json").removesuffix(NOISE_SUFFIX)
     if not valid_name(called + NOISE_SUFFIX):
         raise CheckpointFileError(f"{path}: its name names the model: expected letters, digits, _ . and -")
-    return Description(f"{called}{NOISE_SUFFIX}", synthetic=True, config=config)
+    family = family_of(document.get("model")) or ("mrt1" if "embed" in config else "mrt2")
+    return Description(f"{called}{NOISE_SUFFIX}", synthetic=True, config=config, family=family)
 
 
 def synthesise(
     description: Description, out: Path, progress: Progress, seed: int = 0, dtype: str = "float32"
 ) -> Synthesised:
-    """Write checkpoint, codec encoder, description, MusicCoCa files, notice and manifest to `out/NAME_noise/`.
+    """Write checkpoint, codec, description, MusicCoCa files, notice and manifest to `out/NAME_noise/`.
 
     dtype: float32, bfloat16 or float16. Interrupted, it leaves no half file. Raises CheckpointFileError.
     """
     if dtype not in STORED:
         raise CheckpointFileError(f"dtype: expected one of {', '.join(STORED)}, got {dtype!r}")
     folder = out if out.name == description.name else out / description.name
-    model, encoder = checkpoint_shapes(description), encoder_shapes(description)
-    checkpoint = folder / CHECKPOINTS / f"{description.name}.safetensors"
-    for path in (checkpoint, folder / ENCODER):
-        _refuse_real(path)
-    what = description.preset or "Magenta RealTime 2 in another size"
+    checkpoint = folder / CHECKPOINTS / description.name
+    single = _single_files(description)
+    language = _language(description)
+    for path in (checkpoint, *(folder / name for name in single)):
+        refuse_real(path)
+    what = description.preset or f"{_TITLES[description.family]} in another size"
     write_whole(folder / NOTICE, _NOTICE_TEXT.format(what=what, name=description.name, seed=seed, dtype=dtype))
-    source, manifest = f"segue models synthesise, seed {seed}", Manifest()
-    for path, shapes in ((checkpoint, model), (folder / ENCODER, encoder)):
-        digest = write_noise(path, shapes, seed, STORED[dtype], progress)
-        record = FileRecord(digest, path.stat().st_size, source)
-        manifest = manifest.with_file(path.relative_to(folder).as_posix(), record)
+    files, source, manifest = [], f"segue models synthesise, seed {seed}", Manifest()
+    if language is not None:
+        write_t5x_noise(checkpoint, *language, seed, dtype, progress)
+        files += sorted(path for path in checkpoint.rglob("*") if path.is_file())
+    for name, shapes in single.items():
+        digest = write_noise(folder / name, shapes, seed, STORED[dtype], progress)
+        manifest = manifest.with_file(name, FileRecord(digest, (folder / name).stat().st_size, source))
+        files.append(folder / name)
     styles, note = _style_files(folder / MUSICCOCA, seed)
     for path in styles:
         record = FileRecord(hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size, source)
         manifest = manifest.with_file(path.relative_to(folder).as_posix(), record)
     write_description(folder / CHECKPOINTS / f"{description.name}{SUFFIX}", description)
     write_manifest(folder, manifest)
-    return Synthesised(description.name, folder, (checkpoint, folder / ENCODER, *styles), note)
+    return Synthesised(description.name, folder, (*files, *styles), note)
 
 
-def write_noise(path: Path, shapes: Shapes, seed: int, stored: str, progress: Progress) -> str:
-    """Write one safetensors file of random weights, marked as noise, whole or not at all; gives its SHA-256."""
-    ordered = {key: shapes[key] for key in sorted(shapes)}
-    numbers, dtype = sum(math.prod(shape) for shape in ordered.values()), DTYPES[stored]
-    advance = progress(path.name, numbers * dtype.itemsize, 0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    digest = hashlib.sha256()
-    try:
-        with partial.open("w+b") as file:
-            write_header(file, ordered, stored, {NOISE_KEY: NOISE_VALUE, "seed": str(seed)})
-            file.seek(0)
-            digest.update(file.read())
-            for key, shape in ordered.items():
-                for piece in random_tensor(key, shape, seed):
-                    data = np.ascontiguousarray(piece.astype(dtype, copy=False)).tobytes()
-                    file.write(data)
-                    digest.update(data)
-                    advance(len(data))
-        os.replace(partial, path)
-    except OSError as error:
-        raise CheckpointFileError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    finally:
-        drop(partial)
-    return digest.hexdigest()
+def _single_files(description: Description) -> dict[str, Shapes]:
+    """Path → keys and shapes of the safetensors files of a model."""
+    encoder = {ENCODER: encoder_shapes(description)}
+    if description.family == "mrt2":
+        return {f"{CHECKPOINTS}/{description.name}.safetensors": checkpoint_shapes(description), **encoder}
+    codec = zip((DECODER, QUANTISER), CODEC_PARTS, strict=True)
+    return {path: codec_shapes(description, (part,), FILE_PREFIX) for path, part in codec} | encoder
 
 
-def _refuse_real(path: Path) -> None:
-    """Never write over a file that may be somebody's weights."""
-    if path.exists() and read_header(path).metadata.get(NOISE_KEY) != NOISE_VALUE:
-        raise CheckpointFileError(f"{path}: is not noise and is left alone; choose another --out")
+def _language(description: Description) -> tuple[Shapes, Scale] | None:
+    """Keys, shapes and scales of a language model that is a T5X folder of its own."""
+    if description.family == "mrt2":
+        return None
+    return checkpoint_shapes(description), first_version_scale(model_config_1(description).units)
 
 
 def _style_files(folder: Path, seed: int) -> tuple[tuple[Path, ...], str]:

@@ -140,8 +140,17 @@ def open_t5x(path: Path) -> T5XCheckpoint:
         raise CheckpointFileError(f"{path}: damaged or partial:\n  " + "\n  ".join(bounded(problems)))
     if not parameters:
         raise CheckpointFileError(f"{path}: {root}{INDEX}: no parameters in it")
-    marks = {name: value for name, value in document.items() if isinstance(value, str)}
-    return T5XCheckpoint(path, files, parameters, marks)
+    return T5XCheckpoint(path, files, parameters, _marks(document))
+
+
+def t5x_marks(path: Path) -> Mapping[str, str]:
+    """Words that an index holds beside T5X's own; no array is looked for. Raises CheckpointFileError."""
+    files = open_files(path)
+    return _marks(_index(files, _root(files)))
+
+
+def _marks(document: Mapping[str, Any]) -> dict[str, str]:
+    return {name: value for name, value in document.items() if isinstance(value, str)}
 
 
 def _root(files: Files) -> str:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from segue.v1 import audio_pb2, session_pb2, stream_pb2
 from segue_engine.contract import CHANNELS, FRAME_SAMPLES, SAMPLE_RATE, Engine, EngineInfo, StyleEncoder
 from segue_service.session.library import Record
-from segue_service.session.score import follows_score
+from segue_service.session.shortfalls import shortfalls
+from segue_service.soundtrack import Guidance
 
 Warning_ = stream_pb2.Warning
 
@@ -51,23 +52,15 @@ def audio_format(encoding: audio_pb2.AudioEncoding.ValueType) -> audio_pb2.Audio
     )
 
 
-def warnings_of(record: Record, info: EngineInfo) -> list[stream_pb2.Warning]:
-    """What of the prompts was not understood, and what of the soundtrack the model can't do: once per session."""
+def warnings_of(record: Record, info: EngineInfo, guidance: Guidance | None) -> list[stream_pb2.Warning]:
+    """What of the prompts was not understood, and what the model can't do of the soundtrack and the session's guidance:
+    once per session."""
     found = [
         Warning_(code=Warning_.CODE_PROMPT_NOT_UNDERSTOOD, message=f"styles.{style}: {note}")
         for style, note in record.styles.notes.items()
     ]
-    styles = record.soundtrack.styles.items()
-    missing = []
-    if not info.capabilities.drums:
-        missing += [f"styles.{name}.drums" for name, style in styles if style.drums != "auto"]
-    if not info.capabilities.guidance:
-        missing += [f"styles.{name}.guidance" for name, style in styles if style.guidance is not None]
-    music = record.soundtrack.music
-    if music is not None and not follows_score(info.capabilities):
-        missing += [f"music.{name}" for name in ("tempo", "meter", "key", "progression") if getattr(music, name)]
     found += [
-        Warning_(code=Warning_.CODE_CAPABILITY_MISSING, message=f"{field}: the model {info.model} can't follow it")
-        for field in missing
+        Warning_(code=Warning_.CODE_CAPABILITY_MISSING, message=message)
+        for message in shortfalls(record.soundtrack, info, guidance)
     ]
     return found

@@ -95,6 +95,7 @@ class LiveHandlers:
         record = self._library.get(request.soundtrack_id, request.soundtrack_version)
         self._registry.admit()
         prefill = await self._recording(request.prefill_audio) if request.prefill_audio else None
+        guidance = check.guidance("guidance", request.guidance) if request.HasField("guidance") else None
         try:
             session, token = await self._registry.create(
                 record,
@@ -105,11 +106,11 @@ class LiveHandlers:
                 paused=request.paused,
                 labels=labels,
                 prefill=prefill,
-                guidance=check.guidance("guidance", request.guidance) if request.HasField("guidance") else None,
+                guidance=guidance,
             )
         except PromptError as error:
             raise invalid("prefill_audio", str(error)) from None
-        session.warnings = warnings_of(record, self._parts.engine.info)
+        session.warnings = warnings_of(record, self._parts.engine.info, guidance)
         return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
 
     async def _recording(self, data: bytes) -> NDArray[np.float32]:
@@ -151,9 +152,9 @@ class LiveHandlers:
                 report_every_ms=self._settings.report_every_ms,
             )
             yield pb.StreamAudioResponse(ready=ready).SerializeToString()
-            for warning in session.warnings:
+            warnings, session.warnings = session.warnings, []
+            for warning in warnings:
                 yield pb.StreamAudioResponse(warning=warning).SerializeToString()
-            session.warnings = []
             async for message in listener.messages():
                 yield message
         finally:

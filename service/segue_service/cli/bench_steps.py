@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing an engine's steps at one number of slots after the other, and finding how many fit into a frame."""
+"""Timing an engine's steps at one number of slots after the other, and finding how many fit into a frame.
+
+Frames are counted, since a slot that is due need not get one in each step: some models have passes to work off between.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from segue_service.cli.console import CommandError
+from segue_service.session.stepping import PATIENCE
 
 if TYPE_CHECKING:
     from segue_engine.contract import Engine, SlotHandle, StyleEncoder
@@ -19,6 +24,8 @@ FRAME_MS: Final = 40.0
 FEWEST_STEPS: Final = 20
 WARM_STEPS: Final = 12
 WARM_SECONDS: Final = 6.0
+_INTERVALS: Final = 4
+"""So many intervals between changes of style are timed at least, since what a model has to work off comes with them."""
 STYLES: Final = (
     "calm exploration, harp",
     "combat, war drums",
@@ -30,21 +37,31 @@ STYLES: Final = (
 )
 
 
+Percentile = Callable[["StepTimes"], float]
+
+
 @dataclass(frozen=True)
 class StepTimes:
-    """Wall milliseconds from dispatch to blocks on the host, all slots due, over `steps` steps."""
+    """Wall milliseconds from dispatch to blocks on the host, all slots due, over `steps` steps.
+
+    frames: handed over in them, all slots together; `slots` · `steps` unless slots had to wait.
+    """
 
     slots: int
     steps: int
+    frames: int
     p50_ms: float
     p95_ms: float
     p99_ms: float
     max_ms: float
     cpu_ms: float
     """CPU milliseconds of the whole process per step, on all cores."""
+    frame_ms: float
+    """Mean wall milliseconds in which every slot gets a frame."""
 
-
-Percentile = Callable[[StepTimes], float]
+    def fits(self, percentile: Percentile) -> bool:
+        """Whether steps fit into a frame at that percentile, and frames come as fast as they are played."""
+        return percentile(self) <= FRAME_MS and self.frame_ms <= FRAME_MS
 
 
 def at_p95(times: StepTimes) -> float:
@@ -57,7 +74,7 @@ def at_p99(times: StepTimes) -> float:
 
 def largest_measured(measured: Sequence[StepTimes], percentile: Percentile) -> StepTimes | None:
     """The most slots among those measured whose step fits into a frame at that percentile."""
-    fitting = [times for times in measured if percentile(times) <= FRAME_MS]
+    fitting = [times for times in measured if times.fits(percentile)]
     return max(fitting, key=lambda times: times.slots, default=None)
 
 
@@ -90,7 +107,7 @@ class StepBench:
         high = min((times.slots for times in measured if times.slots > low), default=low)
         while high - low > max(1, low // 16):
             times = self.measure((low + high) // 2)
-            if percentile(times) <= FRAME_MS:
+            if times.fits(percentile):
                 best, low = times, times.slots
             else:
                 high = times.slots
@@ -102,25 +119,46 @@ class StepBench:
         while len(self._handles) < slots:
             i = len(self._handles)
             self._handles.append(self._engine.insert(1000 + i, self._conditioning[i % len(self._conditioning)]))
-        began = time.perf_counter()
-        for _ in range(WARM_STEPS):
-            self._step()
-            if time.perf_counter() - began > WARM_SECONDS:
-                break
+        self._warm_up()
+        fewest = max(FEWEST_STEPS, _INTERVALS * self._engine.info.style_interval_frames)
         times: list[float] = []
-        began, cpu = time.perf_counter(), time.process_time()
-        while len(times) < self._steps:
-            times.append(self._step())
-            if len(times) >= FEWEST_STEPS and time.perf_counter() - began > self._seconds:
+        frames, began, cpu = 0, time.perf_counter(), time.process_time()
+        while len(times) < max(self._steps, fewest) or frames < slots:
+            spent, got = self._step()
+            times.append(spent)
+            frames += int(got.sum())
+            if len(times) >= fewest and frames >= slots and time.perf_counter() - began > self._seconds:
                 break
+            if len(times) > frames + PATIENCE:
+                raise _stuck()
         cpu = (time.process_time() - cpu) / len(times)
         p50, p95, p99 = np.percentile(times, (50, 95, 99))
-        return StepTimes(slots, len(times), *(round(float(x), 2) for x in (p50, p95, p99, max(times), cpu * 1000)))
+        figures = p50, p95, p99, max(times), cpu * 1000, sum(times) * slots / frames
+        return StepTimes(slots, len(times), frames, *(round(float(x), 2) for x in figures))
 
-    def _step(self) -> float:
+    def _warm_up(self) -> None:
+        """Step until every slot has had a frame, and some more."""
+        began, waits = time.perf_counter(), np.ones(len(self._handles), np.bool_)
+        for step in range(PATIENCE):
+            waits &= ~self._step()[1]
+            late = time.perf_counter() - began > WARM_SECONDS
+            if not waits.any() and (step + 1 >= WARM_STEPS or late):
+                return
+        raise _stuck()
+
+    def _step(self) -> tuple[float, NDArray[np.bool_]]:
+        """One step with all slots due: milliseconds, and which of the slots have got a frame."""
+        slots = [handle.index for handle in self._handles]
+        before = self._engine.heads()[slots]
         started = time.perf_counter()
         self._engine.step(self._handles)
         blocks = self._engine.flush()
-        if blocks is None or blocks.count != len(self._handles):
-            raise CommandError("the engine did not hand over a block for every slot: this is a bug")
-        return (time.perf_counter() - started) * 1000
+        spent = (time.perf_counter() - started) * 1000
+        got = self._engine.heads()[slots] > before
+        if (0 if blocks is None else blocks.count) != int(got.sum()):
+            raise CommandError("the engine did not hand over a block for every frame that it dispatched: this is a bug")
+        return spent, got
+
+
+def _stuck() -> CommandError:
+    return CommandError(f"the engine made no frame in {PATIENCE} steps: this is a bug")

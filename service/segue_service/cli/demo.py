@@ -77,7 +77,10 @@ def _announced(process: subprocess.Popen[bytes], announce: Path, log: Path) -> d
 
 
 def step_seconds(metrics_port: int) -> float | None:
-    """Mean seconds of an engine step since the server started, from its metrics; None if it has none."""
+    """Mean seconds of engine work for a frame since the server started, from its metrics; None if it has made none.
+
+    Steps in which no slot got a frame, since passes had to be worked off, count for the frame that came of them.
+    """
     from prometheus_client.parser import text_string_to_metric_families
 
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=5) as answer:
@@ -85,9 +88,9 @@ def step_seconds(metrics_port: int) -> float | None:
     totals: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            if sample.name in ("segue_step_seconds_sum", "segue_step_seconds_count"):
+            if sample.labels.get("le", "0.0") == "0.0":
                 totals[sample.name] = totals.get(sample.name, 0.0) + sample.value
-    count = totals.get("segue_step_seconds_count", 0.0)
+    count = totals.get("segue_step_seconds_count", 0.0) - totals.get("segue_step_rows_bucket", 0.0)
     return totals["segue_step_seconds_sum"] / count if count else None
 
 

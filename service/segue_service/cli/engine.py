@@ -18,23 +18,26 @@ ModelsDir = Annotated[
     typer.Option("--models-dir", help="Look for models here first [default: $SEGUE_MODELS, else segue's own folder]."),
 ]
 ModelName = Annotated[
-    str, typer.Option("--model", help="starter, mrt2_small, mrt2_base, …; auto: the best one here for the device.")
+    str, typer.Option("--model", help="starter, mrt2_small, mrt1_large, …; auto: the best one here for the device.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")]
 Dtype = Annotated[
     Literal["auto", "float32", "bfloat16"],
-    typer.Option(help="Magenta RT 2: what the language model computes in; auto: float32 on a CPU, else bfloat16."),
+    typer.Option(help="Magenta RT: what the language model computes in; auto: float32 on a CPU, else bfloat16."),
 ]
 Codec = Annotated[
     Literal["auto", "float32", "tf32", "bfloat16"],
-    typer.Option(help="Magenta RT 2: what the codec computes in; auto: float32 on a CPU, else tf32."),
+    typer.Option(help="Magenta RT: what the codec computes in; auto: float32 on a CPU, else tf32."),
 ]
 StyleLevels = Annotated[
-    int, typer.Option(min=1, max=12, help="Magenta RT 2: how many of the 12 style codes the model hears.")
+    int,
+    typer.Option(min=1, max=12, help="Magenta RT: how many of the 12 style codes the model hears, at most 6 in RT 1."),
 ]
 Mapper = Annotated[
     Literal["auto", "on", "off"],
-    typer.Option(help="Magenta RT 2: texts through MusicCoCa's mapper into the space of audio; auto: if it is here."),
+    typer.Option(
+        help="Magenta RT: texts through MusicCoCa's mapper into the space of audio; auto: RT 2, if it is here."
+    ),
 ]
 
 

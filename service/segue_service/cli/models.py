@@ -52,7 +52,8 @@ def where(
     models_dir: ModelsDir = None,
 ) -> None:
     """Print the folder of a model's files, then each file; for one that is not here, where it was looked for."""
-    from segue_engine.checkpoints.places import locate, places
+    from segue_engine.checkpoints.located import CODEC_HELP, locate
+    from segue_engine.checkpoints.places import places
     from segue_engine.checkpoints.survey import starter_folder
 
     if model == "starter":
@@ -61,13 +62,14 @@ def where(
     with explained():
         located = locate(model, models_dir)
     print(located.root)
-    parts = {
-        "checkpoint": located.checkpoint,
-        "encoder": located.encoder,
-        "musiccoca": located.musiccoca,
-        "mapper": located.mapper,
-    }
-    for part, path in parts.items():
+    parts = [
+        ("checkpoint", located.checkpoint),
+        *(("codec", path) for path in located.codec if located.codec_apart),
+        ("encoder", located.encoder),
+        ("musiccoca", located.musiccoca),
+        ("mapper", located.mapper),
+    ]
+    for part, path in parts:
         if path is not None:
             print(f"  {part:<11}{path}")
     for name in located.missing:
@@ -75,8 +77,10 @@ def where(
     for name in located.absent:
         print(f"  {'not here':<11}{name} (not required)")
     if located.missing:
-        for place in places(models_dir):
+        for place in places(models_dir, located.family):
             print(f"  {'looked in':<11}{place.folder} ({place.whose})")
+        if located.codec_apart and not located.codec:
+            print(f"  {CODEC_HELP}")
         print(f"  {located.repair}")
 
 

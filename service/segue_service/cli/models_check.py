@@ -44,7 +44,7 @@ def _check_starter() -> bool:
 
 def _check_model(name: str, models_dir: ModelsDir) -> bool:
     from segue_engine.checkpoints.check import check_model
-    from segue_engine.checkpoints.places import locate
+    from segue_engine.checkpoints.located import locate
 
     located = locate(name, models_dir)
     kind = " (synthetic noise)" if located.synthetic else ""

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,16 +24,17 @@ SHOWN_LINES = 60
 
 
 def download(
-    model: Annotated[str, typer.Argument(help="mrt2_small or mrt2_base.")],
+    model: Annotated[str, typer.Argument(help="mrt2_small, mrt2_base, mrt1_base or mrt1_large.")],
     models_dir: ModelsDir = None,
     mirror: Annotated[
-        Path | None, typer.Option(help="Copy from this folder, which has the repository's layout; no network.")
+        Path | None,
+        typer.Option(help="Copy from this folder, which has the repositories' layout; no network."),
     ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask no network; say what is missing.")] = False,
     accept_licence: Annotated[
         bool, typer.Option("--accept-licence", "--accept-license", help="Accept licence and terms without a question.")
     ] = False,
-    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the repository.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of the model's repository.")] = None,
 ) -> None:
     """Download a model's files, go on where an earlier try stopped, and verify every one."""
     from segue_engine.checkpoints import hub
@@ -50,49 +53,89 @@ def download(
         return
     if mirror is not None and mirror.resolve() == folder.resolve():
         raise CommandError(f"--mirror {mirror}: is the models folder itself", EXIT_BAD_INPUT)
-    source: Source = Mirror(mirror) if mirror is not None else hub.Hub(entry.repository, revision)
+    sources: dict[tuple[str, ...], Source] = {
+        (repository,): hub.Hub(repository, revision if repository == entry.repository else None)
+        for repository in entry.repositories
+    }
+    if mirror is not None:
+        sources = {entry.repositories: Mirror(mirror)}
     try:
         with explained():
-            _download(entry, source, folder, models_dir, accept_licence)
+            _download(entry, sources, folder, models_dir, accept_licence)
     except KeyboardInterrupt:
         errors.print("segue: stopped; the same command goes on from here")
         raise
 
 
-def _download(entry: ModelEntry, source: Source, folder: Path, models_dir: Path | None, accepted: bool) -> None:
-    from segue_engine.checkpoints.download import download, fetch_terms, plan
+@dataclass(frozen=True)
+class _Part:
+    """What one source brings of a model. name: of the folder for what it says about licences and terms."""
+
+    source: Source
+    listing: Listing
+    plan: Plan
+    name: str
+
+
+def _download(
+    entry: ModelEntry,
+    sources: Mapping[tuple[str, ...], Source],
+    folder: Path,
+    models_dir: Path | None,
+    accepted: bool,
+) -> None:
+    """sources: repositories → what serves them."""
+    from segue_engine.checkpoints.download import download, fetch_terms
     from segue_engine.checkpoints.places import places
 
-    listing = source.listing()
-    planned = plan(entry, listing)
-    name = entry.repository.rsplit("/", 1)[-1]
+    parts = _plans(entry, sources, models_dir)
     with bars() as progress:
-        terms = fetch_terms(source, listing, folder, name, progress)
-    _licence(entry, planned, folder, terms, accepted)
-    elsewhere = [place.folder for place in places(models_dir) if place.folder != folder]
-    with bars() as progress:
-        outcome = download(planned, source, listing, folder, elsewhere, progress)
-    _report(entry, planned, listing, folder, outcome)
+        terms = [path for part in parts for path in fetch_terms(part.source, part.listing, folder, part.name, progress)]
+    _licence(entry, sum(part.plan.size for part in parts), folder, terms, accepted)
+    elsewhere = [place.folder for place in places(models_dir, entry.family) if place.folder != folder]
+    for part in parts:
+        with bars() as progress:
+            outcome = download(part.plan, part.source, part.listing, folder, elsewhere, progress)
+        _report(entry, part.plan, part.listing, folder, outcome)
 
 
-def _licence(entry: ModelEntry, planned: Plan, folder: Path, terms: tuple[Path, ...], accepted: bool) -> None:
+def _plans(entry: ModelEntry, sources: Mapping[tuple[str, ...], Source], models_dir: Path | None) -> list[_Part]:
+    """Every source is asked before anything is fetched."""
+    from segue_engine.checkpoints.catalogue import Role
+    from segue_engine.checkpoints.download import plan
+    from segue_engine.checkpoints.located import locate
+
+    located = locate(entry.name, models_dir)
+    here: tuple[Role, ...] = ("codec",) if located.codec_apart and located.codec else ()
+    parts = []
+    for repositories, source in sources.items():
+        listing = source.listing()
+        name = repositories[0].rsplit("/", 1)[-1] if len(repositories) == 1 else "mirror"
+        parts.append(_Part(source, listing, plan(entry, listing, repositories, here), name))
+    return parts
+
+
+def _licence(entry: ModelEntry, size: int, folder: Path, terms: Sequence[Path], accepted: bool) -> None:
     """Show licence and terms, have them accepted, keep them beside the files. Raises CommandError if they are not."""
     from segue_engine.checkpoints.description import write_whole
     from segue_engine.checkpoints.errors import size_text
-    from segue_engine.checkpoints.licences import LICENSE_FILE, licence_notice
+    from segue_engine.checkpoints.licences import LICENSE_FILES, licence_notice
     from segue_engine.checkpoints.manifest import read_manifest, write_manifest
 
     manifest = read_manifest(folder)
     notice = licence_notice(entry)
-    if entry.repository not in manifest.licences:
+    new = [repository for repository in entry.repositories if repository not in manifest.licences]
+    if new:
         console.print(notice, markup=False, soft_wrap=True)
         for path in terms:
             _show_terms(path)
         if not accepted:
-            _ask(f" {size_text(planned.size)} go to {folder}. Accept licence and terms?")
+            _ask(f" {size_text(size)} go to {folder}. Accept licence and terms?")
         today = time.strftime("%Y-%m-%d")
-        write_manifest(folder, manifest.with_licence(entry.repository, f"accepted {today}, {entry.weights_licence}"))
-    write_whole(folder / LICENSE_FILE, notice)
+        for repository in new:
+            manifest = manifest.with_licence(repository, f"accepted {today}, {entry.weights_licence}")
+        write_manifest(folder, manifest)
+    write_whole(folder / LICENSE_FILES[entry.family], notice)
 
 
 def _show_terms(path: Path) -> None:
@@ -128,14 +171,15 @@ def _report(entry: ModelEntry, planned: Plan, listing: Listing, folder: Path, ou
 
 def _offline(entry: ModelEntry, models_dir: Path | None) -> None:
     from segue_engine.checkpoints.hub import OFFLINE_HELP
-    from segue_engine.checkpoints.places import locate, places
+    from segue_engine.checkpoints.located import CODEC_HELP, locate
+    from segue_engine.checkpoints.places import places
 
     located = locate(entry.name, models_dir)
     if located.missing:
-        looked = ", ".join(str(place.folder) for place in places(models_dir))
-        raise CommandError(
-            f"offline, and {entry.name} is missing {', '.join(located.missing)}\nlooked in {looked}\n{OFFLINE_HELP}"
-        )
+        codec = f"\n{CODEC_HELP}" if located.codec_apart and not located.codec else ""
+        looked = ", ".join(str(place.folder) for place in places(models_dir, entry.family))
+        missing = f"{', '.join(located.missing)}{codec}"
+        raise CommandError(f"offline, and {entry.name} is missing {missing}\nlooked in {looked}\n{OFFLINE_HELP}")
     console.print(
         f" offline: nothing was fetched; {entry.name} is here: {located.checkpoint}", markup=False, soft_wrap=True
     )

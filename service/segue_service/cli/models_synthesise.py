@@ -15,7 +15,10 @@ from segue_service.cli.models_shared import bars, explained
 
 def synthesise(
     model: Annotated[
-        str | None, typer.Argument(help="mrt2_small, mrt2_base, tiny, or a config (*.json) of another size.")
+        str | None,
+        typer.Argument(
+            help="mrt2_small, mrt2_base, mrt1_base, mrt1_large, tiny, mrt1_tiny, or a config (*.json) of another size."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Its folder, NAME_noise, is made here [default: the models folder].")
@@ -28,10 +31,13 @@ def synthesise(
     if tiny and model not in (None, "tiny"):
         raise CommandError(f"--tiny: expected no model beside it, got {model}", EXIT_BAD_INPUT)
     if model is None and not tiny:
-        raise CommandError("expected a model to imitate: mrt2_small, mrt2_base, tiny or a config", EXIT_BAD_INPUT)
+        raise CommandError(
+            "expected a model to imitate: mrt2_small, mrt1_large, tiny, mrt1_tiny, … or a config", EXIT_BAD_INPUT
+        )
     from segue_engine.checkpoints.errors import size_text
+    from segue_engine.checkpoints.noise_files import STORED
     from segue_engine.checkpoints.places import models_folder
-    from segue_engine.checkpoints.synthesise import STORED, description_of, synthesise
+    from segue_engine.checkpoints.synthesise import description_of, synthesise
 
     if dtype not in STORED:
         raise CommandError(f"--dtype: expected one of {', '.join(STORED)}, got {dtype}", EXIT_BAD_INPUT)

@@ -64,6 +64,7 @@ async def perform(
     from segue_engine.contract import FRAME_RATE, EngineError, PromptError
     from segue_service.session.library import Library
     from segue_service.session.offline import Performer, Said, frame_of
+    from segue_service.session.shortfalls import shortfalls
 
     with ThreadPoolExecutor(1) as executor:
         try:
@@ -74,6 +75,8 @@ async def perform(
             raise CommandError(f"{folder}: {error}", 2) from None
         for style, note in record.styles.notes.items():
             console.print(f" note: styles.{style}: {note}", style="yellow", markup=False)
+        for sentence in shortfalls(soundtrack, assembly.info):
+            console.print(f" note: {sentence}", style="yellow", markup=False)
         performer = Performer(assembly.engine, record, seed, executor)
         said = [Said(frame_of(h.at), h.label, inputs_of(h)) for h in script.in_order() if h.at < seconds]
         try:

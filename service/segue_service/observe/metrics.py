@@ -20,6 +20,7 @@ from prometheus_client.registry import Collector
 FRAME_SECONDS: Final = 0.04
 STEP_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 5, 10))
 LEAD_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 125, 250))
+ROW_BUCKETS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 LATENCY_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 100, 250))
 
 
@@ -62,8 +63,14 @@ class Metrics:
         )
         self.step_rows = Histogram(
             "segue_step_rows",
-            "Slots that were due in one step.",
-            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
+            "Slots that got a frame in one step.",
+            buckets=ROW_BUCKETS,
+            registry=registry,
+        )
+        self.step_waiting = Histogram(
+            "segue_step_waiting",
+            "Slots that were due in one step and got no frame: history or an encoder's pass came first.",
+            buckets=ROW_BUCKETS,
             registry=registry,
         )
         self.late_steps = Counter("segue_late_steps_total", "Steps longer than a frame.", registry=registry)

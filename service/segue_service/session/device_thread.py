@@ -4,6 +4,9 @@
 It runs commands from the event loop, steps the slots that are due, and hands each step's blocks over in one call. Steps
 happen on a grid of one frame, so that sessions which became due at different moments share a step; only a slot that is
 well below its target lead (a new one) is stepped between ticks. When nothing is due it sleeps until something can be.
+
+A due slot need not get a frame in a step: history or an encoder's pass may have to be worked off first. What counts is
+where its head is afterwards.
 """
 
 from __future__ import annotations
@@ -25,9 +28,12 @@ from segue_engine.contract import FRAME_RATE, Blocks, Conditioning, Engine, Slot
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import FRAME_SECONDS, Metrics
 from segue_service.session.pacing import Pacer
+from segue_service.session.stepping import until_frame
 
 T = TypeVar("T")
 _TICK: Final = 1.0 / FRAME_RATE
+_BREATH: Final = 0.001
+"""Least time between a step in which nothing got a frame and the next between ticks, for an engine that only waits."""
 _log = logger("device")
 
 
@@ -53,10 +59,16 @@ class Device:
         """Hand over what is under way."""
         self.deliver(self.engine.flush())
 
+    def step(self, due: NDArray[np.int64]) -> tuple[Blocks | None, NDArray[np.bool_]]:
+        """Step these slots; gives the blocks of the step before, and which slots have got a frame in this one."""
+        blocks = self.engine.step(self.handles[due].tolist())
+        return blocks, self.pacer.follow(due, self.engine.heads()[due])
+
     def bind(self, handle: SlotHandle, head: int, target: int, playhead: float, *, active: bool) -> None:
         """Enter a slot into the books; `head` is the timeline sample at which its next frame begins."""
         self.handles[handle.index] = handle
-        self.pacer.bind(handle.index, head, target, playhead, self.now(), active=active)
+        frame = self.engine.head(handle)
+        self.pacer.bind(handle.index, head, target, playhead, self.now(), active=active, frame=frame)
 
     def release(self, handle: SlotHandle) -> None:
         """Free a slot. A stale handle does nothing."""
@@ -100,12 +112,13 @@ class DeviceThread:
         self._wake = threading.Condition()
         self._stopping = False
         self._next_tick = 0.0
+        self._rested = 0.0
         handles = np.empty(engine.info.slots, object)
         self._device = Device(engine, self.pacer, handles, clock, self._deliver)
         self._thread = threading.Thread(target=self._run, name="segue-device", daemon=True)
 
     async def start(self) -> None:
-        """Warm up and run one step; raises what the engine raises."""
+        """Warm up and make one frame; raises what the engine raises."""
         self._thread.start()
         await self.submit(self._warm)
 
@@ -195,7 +208,8 @@ class DeviceThread:
         engine = device.engine
         engine.warm_up()
         slot = engine.insert(0, Conditioning())
-        engine.step([slot])
+        for _ in until_frame(engine, slot):
+            engine.step([slot])
         engine.flush()
         engine.release(slot)
         gc.collect()
@@ -232,28 +246,36 @@ class DeviceThread:
         """Step what is due, if it is time; gives the seconds for which there is nothing to do (None: for ever)."""
         pacer, now = self.pacer, self._clock()
         due = pacer.due(now)
-        if due.size and (now >= self._next_tick or pacer.urgent(due, now)):
+        if due.size and now >= self._turn_of(due, now):
             if now >= self._next_tick:
                 self._next_tick = max(self._next_tick + _TICK, now + _TICK / 2)
             self._step(due, now)
             now = self._clock()
             due = pacer.due(now)
-            if due.size and (now >= self._next_tick or pacer.urgent(due, now)):
+            if due.size and now >= self._turn_of(due, now):
                 return 0.0
             self._device.flush()
             now = self._clock()
+            due = pacer.due(now)
         wait = pacer.wait(now)
-        return None if wait is None else max(wait, self._next_tick - now)
+        return None if wait is None else max(wait, self._turn_of(due, now) - now)
+
+    def _turn_of(self, due: NDArray[np.int64], now: float) -> float:
+        """When these slots may be stepped: at the next tick, and before it if one of them is urgent."""
+        return min(self._next_tick, self._rested) if self.pacer.urgent(due, now) else self._next_tick
 
     def _step(self, due: NDArray[np.int64], now: float) -> None:
         metrics = self._metrics
         overtaken = self.pacer.overtaken(now)
-        metrics.lead_seconds.observe(self.pacer.leads(due, now))
-        blocks = self._engine.step(self._device.handles[due].tolist())
-        self.pacer.advance(due)
+        leads = self.pacer.leads(due, now)
+        blocks, gone_on = self._device.step(due)
+        rows = int(gone_on.sum())
+        self._rested = 0.0 if rows else now + _BREATH
         spent = self._clock() - now
+        metrics.lead_seconds.observe(leads[gone_on])
         metrics.step_seconds.observe(spent)
-        metrics.step_rows.observe(due.size)
+        metrics.step_rows.observe(rows)
+        metrics.step_waiting.observe(due.size - rows)
         if spent > FRAME_SECONDS:
             metrics.late_steps.inc()
         self._deliver(blocks, overtaken)

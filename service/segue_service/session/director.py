@@ -80,6 +80,10 @@ class Director:
         """The machine as it is at a frame not before the last commit."""
         return self._before(frame).state
 
+    def state_after(self, placement: Placement) -> MachineState:
+        """The machine as it is at the end of a placement, committed or not."""
+        return placement.entries[-1].state if placement.entries else self.state_at(placement.frame)
+
     def place(self, frame: int, clock: MusicClock, batches: Sequence[tuple[str, Sequence[Input]]] = ()) -> Placement:
         """What follows if these batches, (request_id, inputs), are applied at `frame`, whose clock is `clock`."""
         machine, base = self.machine, self._before(frame)

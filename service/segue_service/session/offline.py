@@ -26,6 +26,8 @@ from segue_engine.contract import (
 from segue_service.session.director import Director, Placement
 from segue_service.session.guidance import guidance_of
 from segue_service.session.library import Record
+from segue_service.session.spacing import Spacing, moments_of
+from segue_service.session.stepping import until_frame
 from segue_service.session.timeline import Axis
 from segue_service.soundtrack import ControlError, Effect, Input, InputResult, MusicClock
 
@@ -62,6 +64,7 @@ class Performer:
         self._director = Director(machine, machine.start(frame=0), guidance=guidance_of(engine.info))
         self._clock: MusicClock | None = None
         self._axis = Axis(engine.info)
+        self._spacing = Spacing(engine.info)
 
     async def perform(
         self,
@@ -100,22 +103,21 @@ class Performer:
                     self._keep(placement, result)
                     limit = placement.limit
                     result.outcomes += zip(now, placement.outcomes, strict=True)
-                self._take(self._step(handle, taking_in=frame == 0 and prefill is not None), frame, result)
+                self._take(self._step(handle), frame, result)
                 on_frame(frame + 1)
         finally:
             engine.release(handle)
         result.effects = [effect for effect in result.effects if effect.frame < last]
         return result
 
-    def _step(self, handle: SlotHandle, *, taking_in: bool) -> Blocks:
-        """One frame; a slot that has history to take in first makes none for a while."""
-        while True:
+    def _step(self, handle: SlotHandle) -> Blocks:
+        """One frame, in as many steps as it takes."""
+        for _ in until_frame(self._engine, handle):
             self._engine.step([handle])
-            blocks = self._engine.flush()
-            if blocks is not None:
-                return blocks
-            if not taking_in:
-                raise RuntimeError("the engine made no frame for a slot that was due")
+        blocks = self._engine.flush()
+        if blocks is None:
+            raise RuntimeError("the engine did not hand over a frame that it had dispatched")
+        return blocks
 
     def _history(self, audio: NDArray[np.float32] | None) -> NDArray[np.int32] | None:
         if audio is None:
@@ -128,6 +130,9 @@ class Performer:
         clock = self._director.machine.nominal_clock(frame) if self._clock is None else self._clock.at(frame)
         placement = self._director.place(frame, clock, [(one.name, one.inputs) for one in said])
         entries = await self._record.styles.conditionings(placement.points, None, self._executor, placement.limit)
+        moments = moments_of(placement, self._director.state_after(placement), None)
+        entries = self._spacing.space(entries, placement.limit, moments)
+        self._spacing.commit(entries, moments)
         return placement, entries
 
     def _keep(self, placement: Placement, result: Performance) -> None:

@@ -32,11 +32,18 @@ class Pacer:
         self._anchor = np.zeros(slots, np.float64)
         self._since = np.zeros(slots, np.float64)
         self._playing = np.zeros(slots, bool)
+        self._origin = np.zeros(slots, np.int64)
+        self._dry = np.zeros(slots, bool)
 
-    def bind(self, slot: int, head: int, target: int, playhead: float, now: float, *, active: bool) -> None:
-        """A slot has a new owner, whose next frame begins at sample `head`; its playhead stands still."""
+    def bind(
+        self, slot: int, head: int, target: int, playhead: float, now: float, *, active: bool, frame: int = 0
+    ) -> None:
+        """A slot has a new owner, whose next frame is its own `frame` and begins at sample `head`; its playhead stands
+        still."""
         self.active[slot] = active
         self.head[slot] = head
+        self._origin[slot] = head - frame * FRAME_SAMPLES
+        self._dry[slot] = False
         self.limit[slot] = NO_LIMIT
         self.target[slot] = target
         self._anchor[slot] = playhead
@@ -93,20 +100,26 @@ class Pacer:
             return None
         return float(missing[moving].min() + 1) / SAMPLE_RATE
 
-    def advance(self, slots: NDArray[np.int64], samples: int = FRAME_SAMPLES) -> None:
-        """These slots have been dispatched."""
-        self.head[slots] += samples
+    def follow(self, slots: NDArray[np.int64], frames: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """The next frames of these slots are their own `frames` now; gives which of the slots have gone on."""
+        heads = self._origin[slots] + frames * FRAME_SAMPLES
+        gone_on: NDArray[np.bool_] = heads != self.head[slots]
+        self.head[slots] = heads
+        self._dry[slots[gone_on]] = False
+        return gone_on
 
     def leads(self, slots: NDArray[np.int64], now: float) -> NDArray[np.float64]:
         """Seconds of lead of these slots."""
         return np.maximum(self.head - self._raw(now), 0.0)[slots] / SAMPLE_RATE
 
     def overtaken(self, now: float) -> NDArray[np.int64]:
-        """Slots whose playhead has passed the head since the last call; it waits at the head from now on."""
+        """Slots whose playhead has passed the head, once until that has gone on; it waits at the head from now on."""
         slots = np.flatnonzero(self.active & self._playing & (self._raw(now) > self.head))
         self._anchor[slots] = self.head[slots]
         self._since[slots] = now
-        return slots
+        new = slots[~self._dry[slots]]
+        self._dry[slots] = True
+        return new
 
     def _raw(self, now: float) -> NDArray[np.float64]:
         return self._anchor + np.where(self._playing, (now - self._since) * SAMPLE_RATE, 0.0)

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import FRAME_SAMPLES, Conditioning
+from segue_engine.contract import FRAME_SAMPLES, Blocks, Conditioning, SlotHandle
 from segue_service.session.device_thread import Device
 from segue_service.session.steering import Bound
+from segue_service.session.stepping import until_frame
 from segue_service.session.timeline import Axis
 
 Entries = Sequence[tuple[int, Conditioning]]
@@ -74,15 +75,14 @@ def renew(
     """A fresh slot in the place of an old one from a frame on; gives also what the old one would have played there.
 
     A codec's delay means that the fresh slot's first frames are never heard: they lie before `frame` on the timeline.
+    Raises RuntimeError if the old slot never gets there.
     """
     engine, pacer, slot = device.engine, device.pacer, old.handle.index
     while engine.head(old.handle) + old.offset < frame:
-        device.deliver(engine.step([old.handle]))
+        _go_on(device, old.handle)
     device.flush()
-    engine.step([old.handle])
-    tail = engine.flush()
-    if tail is None:
-        raise RuntimeError("the engine made no frame for a slot that was due")
+    _go_on(device, old.handle)
+    tail = _kept_back(device, slot)
     now = device.now()
     target, playhead = int(pacer.target[slot]), pacer.playhead(slot, now)
     playing, active = pacer.is_playing(slot), bool(pacer.active[slot])
@@ -94,4 +94,25 @@ def renew(
     device.bind(handle, axis.sample(offset), target, playhead, active=active)
     pacer.play(handle.index, now, playing=playing)
     pacer.limit[handle.index] = axis.sample(limit)
-    return Bound(handle, offset), tail.pcm[0, :FRAME_SAMPLES].copy()
+    return Bound(handle, offset), tail
+
+
+def _go_on(device: Device, handle: SlotHandle) -> None:
+    """Step a slot until it has a frame under way. Others that are due go along, since that may take a while."""
+    for _ in until_frame(device.engine, handle):
+        device.deliver(device.step(np.union1d(device.pacer.due(device.now()), [handle.index]))[0])
+
+
+def _kept_back(device: Device, slot: int) -> NDArray[np.int16]:
+    """Wait for the step that is under way and hand it over but for one slot's frame, int16[1920, 2], which is given."""
+    made = device.engine.flush()
+    mine = np.zeros(0, np.bool_) if made is None else made.slots == slot
+    if made is None or not mine.any():
+        raise RuntimeError("the engine did not hand over a frame that it had dispatched")
+    rest = ~mine
+    if rest.any():
+        device.deliver(
+            Blocks(made.slots[rest], made.epochs[rest], made.first_frame[rest], made.pcm[rest], made.codes[rest])
+        )
+    tail: NDArray[np.int16] = made.pcm[mine][0, :FRAME_SAMPLES]
+    return tail

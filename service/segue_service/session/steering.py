@@ -9,7 +9,7 @@ is on its way are taken together, in their order, by the next placement.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final
@@ -22,6 +22,7 @@ from segue_service.session.device_thread import Device, DeviceThread
 from segue_service.session.director import LOOKAHEAD, Director, Placement
 from segue_service.session.events import EventLog, wire_event
 from segue_service.session.hub import Hub
+from segue_service.session.spacing import Spacing, moments_of
 from segue_service.session.styles import Override, StyleTable
 from segue_service.session.timeline import Axis
 from segue_service.soundtrack import ControlError, Input, InputResult, MusicClock, TransitionStarted
@@ -80,6 +81,7 @@ class Steering:
         self.bound: Bound | None = None
         self._styles, self._events, self._hub, self._place = styles, events, hub, place
         self._device, self._executor, self._metrics = device, executor, metrics
+        self._spacing = Spacing(hub.history.axis.info)
         self._override: Override | None = None
         self._limit = 0
         self._queue: list[_Waiting] = []
@@ -115,9 +117,11 @@ class Steering:
             return frame
 
     async def first(self) -> tuple[Placement, Entries]:
-        """The first plan, before there is a slot."""
+        """The first plan, before there is a slot; committed, since nothing can come before it."""
         placement = self.director.place(0, self.clock(0))
-        return placement, await self._styles.conditionings(placement.points, None, self._executor, placement.limit)
+        plan = await self._planned(placement, None)
+        self._spacing.commit(*plan)
+        return placement, plan[0]
 
     async def replan(self, tell: Callable[[Device, int, Entries, int], bool], then: Callable[[], None]) -> int:
         """Land a plan by another command than steering; the caller holds the lock. Gives the frame that it begins at.
@@ -209,15 +213,25 @@ class Steering:
             wanted = self._override if override is None else override(frame)
             placement = self.director.place(frame, self.clock(frame), batches)
             current = _until_transition(wanted, self.director, placement)
-            entries = await self._styles.conditionings(placement.points, current, self._executor, placement.limit)
+            asked = override is not None or tell is not None
+            entries, moments = await self._planned(placement, current, {frame} if asked else set())
             command = _command(bound, frame, entries, placement.limit, self.axis, tell)
             reached = await self._device.submit(command, lambda landed: then() if landed and then is not None else None)
             if reached:
                 self._override = None if current is not None and (current.until or frame + 1) <= frame else wanted
+                self._spacing.commit(entries, moments)
                 self.commit(placement)
                 return frame, placement
             self._metrics.landing_retries.inc()
         raise RuntimeError(f"a control could not be placed in {_TRIES} tries")
+
+    async def _planned(
+        self, placement: Placement, override: Override | None, asked: Set[int] = frozenset()
+    ) -> tuple[Entries, frozenset[int]]:
+        """What to generate under, and the frames at which the style may change at once, those `asked` for included."""
+        entries = await self._styles.conditionings(placement.points, override, self._executor, placement.limit)
+        moments = moments_of(placement, self.director.state_after(placement), override) | asked
+        return self._spacing.space(entries, placement.limit, moments), moments
 
 
 def _log_fault(task: asyncio.Task[None]) -> None:

@@ -6,15 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
+from assembled import conditioning, play, warmed_up, write_noise_model
 
 from segue_engine.assemble import AssembleError, Assembly, assemble, models
 from segue_engine.assemble_magenta import MagentaOptions
 from segue_engine.checkpoints import CheckpointFileError
-from segue_engine.checkpoints.synthesise import description_of, synthesise
-from segue_engine.contract import Blocks, Conditioning, Prompt, SlotHandle
 
 NAME = "mrt2_tiny_noise"
 FRAMES = 6
@@ -22,49 +20,14 @@ FRAMES = 6
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("models")
-    synthesise(description_of("tiny"), out, lambda label, total, done: lambda count: None)
-    return out
+    return write_noise_model("tiny", tmp_path_factory.mktemp("models"))
 
 
 @pytest.fixture(scope="module")
 def assembly(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Assembly]:
-    """Compiled with little optimisation, because compiling is nearly all of the time here."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        options = MagentaOptions(style_levels=6)
-        cache = tmp_path_factory.mktemp("programs")
-        made = assemble(NAME, 2, "cpu", rewind_frames=0, compile_cache=cache, models_dir=folder, magenta=options)
-        made.engine.warm_up()
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)
-    yield made
-    made.engine.close()
-
-
-def conditioning(assembly: Assembly, text: str) -> Conditioning:
-    encoder = assembly.style_encoder
-    codes = encoder.quantise(encoder.embed([Prompt(text=text)]).embeddings)[0]
-    return Conditioning(style_codes=tuple(int(code) for code in codes))
-
-
-def play(assembly: Assembly, slots: list[SlotHandle], frames: int) -> dict[SlotHandle, np.ndarray]:
-    """PCM int16[frames · 1920, 2] of each slot; waits for those that take history in."""
-    heard: dict[SlotHandle, list[np.ndarray]] = {slot: [] for slot in slots}
-
-    def note(blocks: Blocks | None) -> None:
-        for row in range(blocks.count if blocks is not None else 0):
-            assert blocks is not None
-            heard[SlotHandle(int(blocks.slots[row]), int(blocks.epochs[row]))].append(blocks.pcm[row])
-
-    for _ in range(400):
-        due = [slot for slot in slots if len(heard[slot]) < frames]
-        if not due:
-            break
-        note(assembly.engine.step(due))
-        note(assembly.engine.flush())
-    return {slot: np.concatenate(blocks[:frames]) for slot, blocks in heard.items()}
+    options = MagentaOptions(style_levels=6)
+    with warmed_up(NAME, 2, folder, tmp_path_factory.mktemp("programs"), options) as made:
+        yield made
 
 
 def test_it_names_what_it_is_made_of(assembly: Assembly, folder: Path) -> None:

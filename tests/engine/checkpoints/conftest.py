@@ -12,24 +12,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from segue_engine.checkpoints.places import Located, locate
-from segue_engine.checkpoints.synthesise import description_of, synthesise
+from smallest import SMALLEST, SMALLEST_1
 
-SMALLEST = {
-    "enc_dim": 8,
-    "temporal": [1, 16, 24, 2, 8],
-    "depth": [1, 12, 16, 2, 4],
-    "self_win": 4,
-    "cross_win": 4,
-    "Q": 3,
-    "rvq_total": 4,
-    "codebook": 16,
-    "mc_codebook": 16,
-    "mc_dim": 12,
-    "ss_feat": 8,
-    "ss_enc_depth": 2,
-    "ss_dec_depth": 2,
-}
+from segue_engine.checkpoints.located import Located, locate
+from segue_engine.checkpoints.synthesise import description_of, synthesise
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +23,8 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees this machine's models, tokens or proxies."""
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("SEGUE_MODELS", "MAGENTA_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "HF_HUB_OFFLINE", "XDG_DATA_HOME"):
+    own = ("SEGUE_MODELS", "MAGENTA_HOME", "MAGENTA_RT_CACHE_DIR")
+    for name in (*own, "HF_HUB_CACHE", "XDG_CACHE_HOME", "HF_HUB_OFFLINE", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("HF_HOME", str(home / "hub-client"))
@@ -52,6 +39,28 @@ def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config.write_text(json.dumps({"config": SMALLEST}))
     synthesise(description_of(str(config)), folder / "models", lambda label, total, done: lambda count: None, seed=7)
     return folder / "models"
+
+
+@pytest.fixture(scope="session")
+def original_1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a Magenta RT 1 in it."""
+    folder = tmp_path_factory.mktemp("synthesised-1")
+    config = folder / "mrt1_smallest.json"
+    config.write_text(json.dumps({"config": SMALLEST_1}))
+    synthesise(description_of(str(config)), folder / "models", lambda label, total, done: lambda count: None, seed=7)
+    return folder / "models"
+
+
+@pytest.fixture
+def models_1(original_1: Path, tmp_path: Path) -> Path:
+    copied = tmp_path / "models"
+    shutil.copytree(original_1, copied)
+    return copied
+
+
+@pytest.fixture
+def smallest_1(models_1: Path) -> Located:
+    return locate("mrt1_smallest_noise", models_1)
 
 
 @pytest.fixture

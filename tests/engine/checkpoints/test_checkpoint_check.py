@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 
 from segue_engine.checkpoints.catalogue import ENCODER, MUSICCOCA
 from segue_engine.checkpoints.check import Finding, check_model
-from segue_engine.checkpoints.places import Located, locate
+from segue_engine.checkpoints.located import Located, locate
 from segue_engine.checkpoints.survey import Found, glance, starter, survey
 
 NAME = "mrt2_smallest_noise"

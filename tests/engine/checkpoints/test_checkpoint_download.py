@@ -15,8 +15,8 @@ from segue_engine.checkpoints import download as module
 from segue_engine.checkpoints.catalogue import ENCODER, MAPPER, SMALL
 from segue_engine.checkpoints.download import Outcome, download, fetch_terms, plan
 from segue_engine.checkpoints.errors import CheckpointFileError, DownloadError
+from segue_engine.checkpoints.located import find, locate
 from segue_engine.checkpoints.manifest import FileRecord, Manifest, read_manifest, write_manifest
-from segue_engine.checkpoints.places import find, locate
 from segue_engine.checkpoints.sources import Mirror, Offered, Sink
 
 LM = "checkpoints/mrt2_small.safetensors"

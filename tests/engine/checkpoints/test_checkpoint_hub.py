@@ -18,8 +18,8 @@ from segue_engine.checkpoints.catalogue import SMALL
 from segue_engine.checkpoints.download import Outcome, download, fetch_terms, plan
 from segue_engine.checkpoints.errors import DownloadError
 from segue_engine.checkpoints.hub import Hub, offline
+from segue_engine.checkpoints.located import find
 from segue_engine.checkpoints.manifest import read_manifest
-from segue_engine.checkpoints.places import find
 
 LM = "checkpoints/mrt2_small.safetensors"
 SPM = "resources/musiccoca/spm.model"

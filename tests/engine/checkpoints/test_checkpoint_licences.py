@@ -23,7 +23,7 @@ def test_attribution_names_title_publisher_source_licence_and_changes(name: str)
     for text in (attribution(name), licence_notice(entry)):
         assert entry.title in text
         assert "Google" in text
-        assert entry.repository in text
+        assert all(f"/{repository}" in text for repository in entry.repositories)
         assert "CC BY 4.0" in text
         assert CC_BY_LINK in text
     assert "unmodified" in attribution(name)

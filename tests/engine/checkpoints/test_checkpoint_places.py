@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ from pathlib import Path
 import pytest
 from published_copy import write_repository
 
-from segue_engine.checkpoints.catalogue import BASE, ENCODER, PUBLISHED, SMALL, canonical, published
+from segue_engine.checkpoints.catalogue import BASE, ENCODER, PUBLISHED, SMALL, ModelEntry, canonical, published
 from segue_engine.checkpoints.description import Description, read_description, write_description
 from segue_engine.checkpoints.errors import CheckpointFileError
 from segue_engine.checkpoints.layout import checkpoint_shapes
-from segue_engine.checkpoints.places import find, locate, models_folder, names, places
+from segue_engine.checkpoints.located import find, locate, names
+from segue_engine.checkpoints.places import models_folder, places
 
 
 def test_published_names_and_their_aliases() -> None:
@@ -25,20 +27,13 @@ def test_published_names_and_their_aliases() -> None:
         published("mrt3")
 
 
-@pytest.mark.parametrize("entry", PUBLISHED.values(), ids=lambda entry: entry.name)
-def test_the_catalogue_counts_as_many_parameters_as_the_published_layout_has(entry: object) -> None:
-    assert entry in (SMALL, BASE)
-    model = SMALL if entry is SMALL else BASE
-    shapes = checkpoint_shapes(Description(model.name, synthetic=False, preset=model.name))
-    count = 0
-    for shape in shapes.values():
-        product = 1
-        for size in shape:
-            product *= size
-        count += product
-    assert count == model.parameters
-    assert model.files[0].size == 4 * count
-    assert len(shapes) == {"mrt2_small": 374, "mrt2_base": 618}[model.name]
+@pytest.mark.parametrize(("entry", "tensors"), [(SMALL, 374), (BASE, 618)], ids=["small", "base"])
+def test_the_catalogue_counts_as_many_parameters_as_the_published_layout_has(entry: ModelEntry, tensors: int) -> None:
+    shapes = checkpoint_shapes(Description(entry.name, synthetic=False, preset=entry.name))
+    count = sum(math.prod(shape) for shape in shapes.values())
+    assert count == entry.parameters
+    assert entry.files[0].size == 4 * count
+    assert len(shapes) == tensors
 
 
 def test_the_order_of_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,13 +102,13 @@ def test_what_is_missing_is_named_with_places_and_the_command(tmp_path: Path) ->
 
 
 def test_an_unknown_name_lists_the_known_ones(models: Path) -> None:
-    with pytest.raises(CheckpointFileError, match="mrt2_small, mrt2_base, mrt2_smallest_noise"):
+    with pytest.raises(CheckpointFileError, match="mrt2_small, mrt2_base, mrt1_base, mrt1_large, mrt2_smallest_noise"):
         locate("mrt2_smal", models)
 
 
 def test_noise_is_found_by_its_own_name_only_and_keeps_to_its_folder(models: Path) -> None:
     write_repository(models)
-    assert names(models) == ("starter", "mrt2_small", "mrt2_base", "mrt2_smallest_noise")
+    assert names(models) == ("starter", *PUBLISHED, "mrt2_smallest_noise")
     located = find("mrt2_smallest_noise", models)
     assert located.synthetic
     assert located.root == models / "mrt2_smallest_noise"

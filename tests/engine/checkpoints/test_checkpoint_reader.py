@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from segue_engine.checkpoints.errors import CheckpointFileError
 from segue_engine.checkpoints.layout import checkpoint_shapes, codec_config, described, encoder_shapes, model_config
-from segue_engine.checkpoints.places import Located
+from segue_engine.checkpoints.located import Located
 from segue_engine.checkpoints.reader import open_checkpoint
 from segue_engine.models.magenta_rt_2 import load_params
 from segue_engine.spectrostream import load_codebooks, load_decoder, load_encoder

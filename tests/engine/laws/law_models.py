@@ -62,6 +62,13 @@ def _magenta_rt_2() -> LawModel:
     return LawModel("magenta_rt_2", tiny.make_tiny_model(codec=codec), codes=40)
 
 
+def _magenta_rt_1() -> LawModel:
+    """Random weights behind a codec that hums, in chunks of five frames."""
+    tiny = _load("magenta_rt_1/mrt1_tiny.py")
+    hum = _load("magenta_rt_2/mrt2_tiny.py").TestCodec
+    return LawModel("magenta_rt_1", tiny.make_tiny_model(hum), codes=tiny.TINY.codebook)
+
+
 def _starter() -> LawModel:
     """The starter's own synthesiser behind a language model of few and random weights, gates and all."""
     from segue_engine.models.starter.lm.config import STYLE_WIDTH, LMConfig
@@ -81,7 +88,12 @@ def _starter() -> LawModel:
     return LawModel("starter", StarterModel(params, config, ResidualQuantiser(books), "0" * 64), codes=64)
 
 
-LAW_MODELS: dict[str, Callable[[], LawModel]] = {"tiny": _tiny, "magenta_rt_2": _magenta_rt_2, "starter": _starter}
+LAW_MODELS: dict[str, Callable[[], LawModel]] = {
+    "tiny": _tiny,
+    "magenta_rt_1": _magenta_rt_1,
+    "magenta_rt_2": _magenta_rt_2,
+    "starter": _starter,
+}
 
 SMALL = {
     "slots": 6,
@@ -91,8 +103,9 @@ SMALL = {
     "snapshot_interval": 3,
     "side_cost": 0,
     "prefill_budget": 8,
+    "pass_budget": 1000,
 }
-"""One program, one bank: where the laws hold bit for bit."""
+"""One program, one bank, and encoder passes that never take more than a step: where the laws hold bit for bit."""
 
 
 def build(law_model: LawModel, **config: Any) -> SlotEngine:

@@ -46,6 +46,7 @@ class TinyModel:
     codec_delay = 0
     default_guidance = Guidance()
     codec_memory = None
+    encoder = None
     clock = None
     default_sampling = Sampling(temperature=1.0, top_k=0, min_p=0.0)
     capabilities = Capabilities(notes=True, drums=True, guidance=True, clock=False)
@@ -73,7 +74,7 @@ class TinyModel:
                 state = jnp.where(known, _mix(state, entry[:, level] + extra), state)
         for word in (rows.seed[:, 0], rows.seed[:, 1], rows.frame.astype(jnp.uint32)):
             state = _mix(state, word)
-        values = [rows.style_codes, rows.notes, rows.drums[:, None], rows.top_k[:, None]]
+        values = [self.extra(rings, rows), rows.notes, rows.drums[:, None], rows.top_k[:, None]]
         if guided:
             values.append(jnp.round(rows.guidance * 16).astype(jnp.int32))
         for value in values:
@@ -86,10 +87,15 @@ class TinyModel:
         made = jnp.stack(codes, axis=1)
         return self.force(params, rings, rows, made), made
 
+    def extra(self, rings: Any, rows: StepRows) -> jax.Array:
+        """What a frame knows beside the codes before it: int32[B, n]."""
+        return rows.style_codes
+
     def force(self, params: Any, rings: Any, rows: StepRows, codes: jax.Array) -> Any:
         length = rings["codes"].shape[1]
         hit = (jnp.arange(length)[None] == (rows.frame % length)[:, None]) & rows.due[:, None]
         return {
+            **rings,
             "codes": jnp.where(hit[:, :, None], codes[:, None], rings["codes"]),
             "float": jnp.where(hit, codes[:, :1].astype(jnp.float32), rings["float"]),
         }
@@ -145,22 +151,32 @@ def reference(seed: int, conditioning: Sequence[Conditioning], history: np.ndarr
 def _reference(seed: int, conditioning: Sequence[Conditioning], history: np.ndarray) -> Reference:
     codes = [list(map(int, row)) for row in history]
     for number, held in enumerate(conditioning, start=len(history)):
-        state = np.uint32(17)
-        for back in range(min(WINDOW, number), 0, -1):
-            past = codes[number - back]
-            for level in range(LEVELS):
-                state = _mix(state, np.uint32(past[level] + past[0]))
-        for word in (seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF, number):
-            state = _mix(state, np.uint32(word))
         style = (*held.style_codes, *[-1] * (12 - len(held.style_codes)))
-        for values in (style, held.notes or [-1] * 128, [held.drums], [held.sampling.top_k or 0]):
-            total = int(np.dot(np.asarray(values, np.int64), _weights(len(values)).astype(np.int64)))
-            state = _mix(state, np.uint32(total & 0xFFFFFFFF))
-        made = []
+        codes.append(frame_codes(seed, number, codes, held, style))
+    return sounded(codes, conditioning, history)
+
+
+def frame_codes(seed: int, number: int, codes: list[list[int]], held: Conditioning, extra: Sequence[int]) -> list[int]:
+    """Codes of frame `number` after those before it; `extra`: what is known beside them, first the style."""
+    state = np.uint32(17)
+    for back in range(min(WINDOW, number), 0, -1):
+        past = codes[number - back]
         for level in range(LEVELS):
-            state = _mix(state, np.uint32(level))
-            made.append(int(state % np.uint32(CODES)))
-        codes.append(made)
+            state = _mix(state, np.uint32(past[level] + past[0]))
+    for word in (seed >> 32 & 0xFFFFFFFF, seed & 0xFFFFFFFF, number):
+        state = _mix(state, np.uint32(word))
+    for values in (extra, held.notes or [-1] * 128, [held.drums], [held.sampling.top_k or 0]):
+        total = int(np.dot(np.asarray(values, np.int64), _weights(len(values)).astype(np.int64)))
+        state = _mix(state, np.uint32(total & 0xFFFFFFFF))
+    made = []
+    for level in range(LEVELS):
+        state = _mix(state, np.uint32(level))
+        made.append(int(state % np.uint32(CODES)))
+    return made
+
+
+def sounded(codes: list[list[int]], conditioning: Sequence[Conditioning], history: np.ndarray) -> Reference:
+    """The sound of codes whose first ones are history."""
     gains = [conditioning[0].gain_db] * len(history) + [held.gain_db for held in conditioning]
     phase, level, gain, sound = 0, 0.0, 1.0, [np.zeros(PlainMastering.delay_samples)]
     for made, gain_db in zip(codes, gains, strict=True):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.models.magenta_rt_1 import MagentaRT1Config, published_shapes
+from segue_engine.models.magenta_rt_1 import MagentaRT1, MagentaRT1Config, load_params, published_shapes
 
 TINY = MagentaRT1Config(
     name="mrt1_tiny",
@@ -52,3 +52,9 @@ def random_context(config: MagentaRT1Config, seed: int, rows: int, missing: int 
     context = rng.integers(0, config.codebook, (rows, config.context_frames, config.levels), np.int32)
     context[:, :missing] = -1
     return context, rng.integers(0, config.codebook, (rows, 12), np.int32)
+
+
+def make_tiny_model(codec: Any, seed: int = 5) -> MagentaRT1:
+    """The tiny model behind codec(levels, codebook)."""
+    params = load_params(TINY, draw_weights(TINY, seed))
+    return MagentaRT1(TINY, params, codec(TINY.levels, TINY.codebook), "0" * 8)

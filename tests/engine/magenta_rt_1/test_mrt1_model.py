@@ -38,7 +38,7 @@ def programs(config=TINY):
         def draw(level, logits):
             return draw_gumbel(logits, filters, keys[:, level])
 
-        return chunk.frame(config, params, state, before, at, due, weight, draw)
+        return chunk.step(config, params, state, before, at, at, due, weight, draw)
 
     return {
         "hear": jax.jit(partial(chunk.hear, config)),
@@ -124,7 +124,7 @@ def test_whole_and_cached_are_the_plain_model():
     np.testing.assert_allclose(whole, [hidden for hidden, _ in wanted], atol=5e-5)
     own, cached, step = temporal.init_own(TINY, 2), [], jax.jit(partial(temporal.step, TINY))
     for t in range(TINY.frames):
-        own, hidden = step(params.temporal, own, heard, entered[t], jnp.full(2, t), jnp.ones(2, bool))
+        own, hidden = step(params.temporal, own, heard, entered[t], jnp.full(2, t), jnp.full(2, t), jnp.ones(2, bool))
         cached.append(hidden)
     np.testing.assert_allclose(np.stack(cached, axis=1), whole, atol=5e-6)
     flat_hidden = whole.reshape(-1, TINY.width), jnp.asarray(ids.reshape(-1, TINY.levels))

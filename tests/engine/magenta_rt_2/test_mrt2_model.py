@@ -42,6 +42,7 @@ def random_rows(frame, seed=0, temperature=1.0, top_k=0, count=ROWS):
         temperature=jnp.full(count, temperature, jnp.float32),
         top_k=jnp.full(count, top_k, jnp.int32),
         min_p=jnp.zeros(count, jnp.float32),
+        begun=jnp.zeros(count, jnp.int32),
     )
 
 

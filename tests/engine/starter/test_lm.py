@@ -61,7 +61,7 @@ def rows_at(frame: int, count: int, rng_seed: int = 0, **changes: Any) -> StepRo
     )  # type: ignore[arg-type]  # fmt: skip
     rows = rows._replace(**changes)
     kinds = (bool, np.int32, np.uint32, np.int32, np.int8, np.int32, *(np.float32,) * 2, np.int32, np.float32)
-    return StepRows(*(np.asarray(leaf, kind) for leaf, kind in zip(rows, kinds, strict=True)))  # type: ignore[arg-type]
+    return StepRows(*(np.asarray(leaf, kind) for leaf, kind in zip(rows[:-1], kinds, strict=True)))  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import json
 import re
 import sys
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +61,10 @@ def test_the_fake(tmp_path: Path) -> None:
     assert "3 real-time sessions" in said.output
     figures = json.loads(file.read_text())
     assert [times["slots"] for times in figures["steps"]] == [1, 3]
-    assert set(figures["steps"][0]) == {"slots", "steps", "p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_ms"}
+    assert set(figures["steps"][0]) == {
+        "slots", "steps", "frames", "p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_ms", "frame_ms",
+    }  # fmt: skip
+    assert [times["frames"] for times in figures["steps"]] == [20, 60]
     assert figures["realtime_sessions"] == figures["realtime_step"]["slots"] == figures["realtime_sessions_p99"] == 3
     assert (figures["parts"], figures["memory"], figures["left_out"]) == ([], None, [])
     assert {"cpu", "cores", "python", "jax", "jaxlib"} <= set(figures["hardware"])
@@ -160,7 +165,7 @@ class Even(StepBench):
 
     def _measure(self, slots: int) -> StepTimes:
         self.asked.append(slots)
-        return StepTimes(slots, 20, slots / 2, slots / 2, slots / 2 * 1.1, slots, 0.0)
+        return StepTimes(slots, 20, 20 * slots, slots / 2, slots / 2, slots / 2 * 1.1, slots, 0.0, slots / 2)
 
 
 @pytest.mark.parametrize(("sizes", "least", "most"), [((1, 16, 256), 75, 80), ((64,), 64, 64), ((100,), 75, 80)])
@@ -178,7 +183,7 @@ def test_the_most_sessions(sizes: tuple[int, ...], least: int, most: int) -> Non
 def test_not_even_one(capsys: pytest.CaptureFixture[str]) -> None:
     class Slow(Even):
         def _measure(self, slots: int) -> StepTimes:
-            return StepTimes(slots, 20, 50.0, 50.0, 50.0, 50.0, 0.0)
+            return StepTimes(slots, 20, 20 * slots, 50.0, 50.0, 50.0, 50.0, 0.0, 50.0)
 
     assert Slow().largest((1, 4), at_p95) is None
     print_figures(Figures(FakeEngine().info, 0.0, steps=[Slow().measure(1)]), "this machine")
@@ -190,5 +195,30 @@ def test_a_block_that_is_missing_is_said() -> None:
         def step(self, due: list[SlotHandle] | None = None) -> None:
             return None
 
-    with pytest.raises(CommandError, match="this is a bug"):
+    with pytest.raises(CommandError, match=r"no frame in .* this is a bug"):
         measure(Silent(), 1)
+
+    class Lossy(FakeEngine):
+        def flush(self) -> None:
+            super().flush()
+
+    with pytest.raises(CommandError, match="every frame that it dispatched: this is a bug"):
+        measure(Lossy(), 1)
+
+
+class Halting(FakeEngine):
+    """Slots get a frame in every fourth of the steps that name them."""
+
+    steps = 0
+
+    def step(self, due: Sequence[SlotHandle] | None = None) -> Blocks | None:
+        self.steps += 1
+        return super().step(due if self.steps % 4 == 0 else [])
+
+
+def test_frames_are_counted_and_not_steps() -> None:
+    (times,) = measure(Halting(slots=3, style_interval_frames=10), 3).steps
+    assert (times.steps, times.frames) == (40, 30), "at least four intervals"
+    slow = replace(times, p50_ms=15.0, p95_ms=15.0, p99_ms=15.0, frame_ms=60.0)
+    assert not slow.fits(at_p95)
+    assert replace(slow, frame_ms=30.0).fits(at_p95)

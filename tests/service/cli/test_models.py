@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import pytest
 from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
+from segue_engine.checkpoints.sources import Mirror
+from segue_engine.checkpoints.t5x_write import write_t5x
 from segue_service.cli import console as console_module
 from segue_service.cli.console import CommandError
 from segue_service.cli.models import models
@@ -52,7 +55,8 @@ class Said:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     (tmp_path / "home").mkdir()
-    for name in ("SEGUE_MODELS", "MAGENTA_HOME", "HF_HUB_CACHE", "XDG_CACHE_HOME", "HF_HUB_OFFLINE", "XDG_DATA_HOME"):
+    own = ("SEGUE_MODELS", "MAGENTA_HOME", "MAGENTA_RT_CACHE_DIR")
+    for name in (*own, "HF_HUB_CACHE", "XDG_CACHE_HOME", "HF_HUB_OFFLINE", "XDG_DATA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home" / "hub"))
@@ -164,6 +168,70 @@ def test_a_mirror_works_offline_and_what_is_damaged_is_repaired(run: Any, reposi
     assert broken.read_bytes() == b"spm.model"
 
 
+ARCHIVE = "checkpoints/llm_base_x4286_c1860k.tar"
+
+
+def add_first_version(own: Path, other: Path) -> None:
+    """mrt1_base in its own repository, and the codec in the second version's."""
+    own.joinpath("checkpoints").mkdir(parents=True, exist_ok=True)
+    write_t5x(own.parent / "llm", [("x", np.ones(3, np.float32))])
+    with tarfile.open(own / ARCHIVE, "w") as tar:
+        tar.add(own.parent / "llm", ".")
+    for part in ("decoder", "quantizer"):
+        save_file({"x": np.ones(3, np.float32)}, other / "resources" / "spectrostream" / f"{part}.safetensors")
+
+
+def test_a_first_version_comes_from_one_mirror_with_both_licences(run: Any, repository: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    words = ("download", "magenta-rt-1-base", "--mirror", repository, "--models-dir", folder)
+    assert f"does not have {ARCHIVE}, resources/spectrostream/decoder.safetensors" in run(*words).refused
+    add_first_version(repository, repository)
+    said = run(*words, answer="y\n")
+    assert said.code == 0
+    assert f"fetched and verified {ARCHIVE}" in said.text
+    assert said.text.count("mrt1_base from mirror") == 1
+    accepted = json.loads((folder / "manifest.json").read_text())["licences"]
+    assert set(accepted) == {"google/magenta-realtime", "google/magenta-realtime-2"}
+    assert all(f"{name}," in (folder / "LICENSE-weights-mrt1.txt").read_text() for name in accepted)
+    assert not (folder / "LICENSE-weights.txt").exists(), "that of the second version is kept apart"
+    said = run("where", "mrt1_base", "--models-dir", folder)
+    assert f"checkpoint {folder / ARCHIVE}" in said.text
+    assert said.text.count(" codec ") == 2
+    assert "nothing was fetched" in run("download", "mrt1_base", "--models-dir", folder, "--offline").text
+
+
+def test_the_hub_is_asked_for_each_repository(
+    run: Any, repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own, asked = tmp_path / "own", []
+    add_first_version(own, repository)
+    (own / "LICENSE").write_text("Of the first version.\n")
+    folders = {"google/magenta-realtime": own, "google/magenta-realtime-2": repository}
+
+    def hub(name: str, revision: str | None) -> Mirror:
+        asked.append((name, revision))
+        return Mirror(folders[name])
+
+    monkeypatch.setattr("segue_engine.checkpoints.hub.Hub", hub)
+    said = run("download", "mrt1_base", "--models-dir", tmp_path / "models", "--revision", "v1", answer="y\n")
+    assert said.code == 0
+    assert asked == [("google/magenta-realtime", "v1"), ("google/magenta-realtime-2", None)]
+    assert "Of the first version." in said.text
+    assert "Be good." in said.text
+    kept = tmp_path / "models" / "licences"
+    assert (kept / "magenta-realtime" / "LICENSE").is_file()
+    assert (kept / "magenta-realtime-2" / "TERMS_OF_USE.md").is_file()
+    assert said.text.count("fetched and verified") == 9
+
+
+def test_what_a_first_version_lacks_is_said_by_where_and_offline(run: Any, tmp_path: Path) -> None:
+    said = run("where", "mrt1_large", "--models-dir", tmp_path)
+    assert "missing resources/spectrostream/quantizer.safetensors" in said.text
+    assert "published for TensorFlow only" in said.text
+    assert "(the first version's tool)" in said.text
+    assert "llm_large_x3047_c1860k.tar" in run("download", "mrt1_large", "--offline").refused
+
+
 def test_offline_says_what_is_missing_and_asks_nobody(
     run: Any, repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,7 +259,7 @@ def test_credits_are_printed_or_written(run: Any, tmp_path: Path) -> None:
     assert "CC BY 4.0" in said.text
     assert "AI disclosure" in said.text
     assert 'the soundtrack "' in said.text
-    assert run("credits").text.count("For a store's AI disclosure") == 3
+    assert run("credits").text.count("For a store's AI disclosure") == 5
     run("credits", "magenta-rt-2-base", "--out", tmp_path / "deep" / "credits.txt")
     assert "Magenta RealTime 2 (base)" in (tmp_path / "deep" / "credits.txt").read_text()
     assert run("credits", "mrt3").code == 2

@@ -22,6 +22,7 @@ VERBS = (
     "rewind",
     "release",
     "head",
+    "heads",
     "snapshot",
     "restore",
     "drop",
@@ -88,7 +89,7 @@ async def test_every_call_of_the_engine_is_on_the_device_thread(start: Any) -> N
         await opened.call("Stop")
         await opened.call("CloseSession")
     assert {thread for _, thread in engine.calls} == {"segue-device"}
-    assert {"insert", "steer", "step", "flush", "release", "head", "warm_up", "close"} <= {
+    assert {"insert", "steer", "step", "flush", "release", "head", "heads", "warm_up", "close"} <= {
         verb for verb, _ in engine.calls
     }
 

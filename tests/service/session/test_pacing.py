@@ -13,9 +13,9 @@ FRAME = 1920
 def test_a_slot_is_due_only_while_its_lead_is_below_its_target() -> None:
     pacer = Pacer(2)
     pacer.bind(0, 0, target=3 * FRAME, playhead=0.0, now=0.0, active=True)
-    for _ in range(3):
+    for frame in range(3):
         assert pacer.due(0.0).tolist() == [0]
-        pacer.advance(np.array([0]))
+        assert pacer.follow(np.array([0]), np.array([frame + 1])).tolist() == [True]
     assert pacer.due(100.0).tolist() == []
     assert pacer.wait(100.0) is None
     pacer.play(0, 100.0, playing=True)
@@ -51,7 +51,7 @@ def test_a_playhead_waits_at_the_head_and_that_is_an_underrun() -> None:
     assert pacer.overtaken(1.0).tolist() == [0]
     assert pacer.overtaken(1.0).size == 0
     assert pacer.playhead(0, 1.0) == FRAME
-    pacer.advance(np.array([0]))
+    pacer.follow(np.array([0]), np.array([1]))
     assert pacer.playhead(0, 1.02) == FRAME + 960
 
 
@@ -74,6 +74,7 @@ def test_a_paced_lead_never_passes_its_target_by_a_frame(target_frames: int, nap
         now += nap
         pacer.overtaken(now)
         while pacer.due(now).size:
-            pacer.advance(pacer.due(now))
+            due = pacer.due(now)
+            assert pacer.follow(due, pacer.head[due] // FRAME + 1).all()
         lead = pacer.head[0] - pacer.playhead(0, now)
         assert target <= lead + 1 <= target + FRAME + 1

@@ -36,6 +36,7 @@ large in bfloat16), own the same with `frames` in place of source_length (6 MB, 
 
 from segue_engine.models.magenta_rt_1.chunk import ChunkState
 from segue_engine.models.magenta_rt_1.config import BASE, LARGE, MagentaRT1Config, config_of_vectors, preset
+from segue_engine.models.magenta_rt_1.model import MagentaRT1
 from segue_engine.models.magenta_rt_1.parameters import ModelParams
 from segue_engine.models.magenta_rt_1.weights import CheckpointError, load_params, published_shapes
 
@@ -44,6 +45,7 @@ __all__ = [
     "LARGE",
     "CheckpointError",
     "ChunkState",
+    "MagentaRT1",
     "MagentaRT1Config",
     "ModelParams",
     "config_of_vectors",

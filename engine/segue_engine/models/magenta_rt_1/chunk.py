@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from segue_engine.models.magenta_rt_1 import depth, temporal
 from segue_engine.models.magenta_rt_1.config import MagentaRT1Config
@@ -30,17 +31,17 @@ DrawCode = Callable[[int, jax.Array], jax.Array]
 
 
 class ChunkState(NamedTuple):
-    """own: keys and values of the chunk's frames, [B, 2, N, frames, H] per block; source: of what the encoder heard
-    when the chunk began, [B, 2, N, S, H] per block."""
+    """own: keys and values of the last frames, rings [B, 2, N, L, H] per block; source: of what the encoder heard when
+    the chunk began, [B, 2, N, S, H] per block."""
 
     own: Layers
     source: Layers
 
 
-def init_state(config: MagentaRT1Config, rows: int) -> ChunkState:
+def init_state(config: MagentaRT1Config, rows: int, rewind: int = 0) -> ChunkState:
     """State of `rows` slots, contents data-independent; a slot can decode once its source has landed."""
     return ChunkState(
-        temporal.init_own(config, rows, BRANCHES),
+        temporal.init_own(config, rows, BRANCHES, rewind=rewind),
         temporal.init_source(config, rows, BRANCHES),
     )
 
@@ -66,40 +67,60 @@ def land(state: ChunkState, slot: jax.Array, source: Layers) -> ChunkState:
     return state._replace(source=landed)
 
 
+def land_branch(state: ChunkState, slot: jax.Array, branch: jax.Array, source: Layers) -> ChunkState:
+    """As `land` for one branch of one slot, int32 each: source [1, N, S, H] per block."""
+
+    def write(old: jax.Array, new: jax.Array) -> jax.Array:
+        place = (slot, branch, *(jnp.zeros((), slot.dtype),) * (old.ndim - 2))
+        return lax.dynamic_update_slice(old, new[None].astype(old.dtype), place)
+
+    landed: Layers = jax.tree.map(write, state.source, source)
+    return state._replace(source=landed)
+
+
 def advance(
-    config: MagentaRT1Config, params: ModelParams, state: ChunkState, before: jax.Array, at: jax.Array, due: jax.Array
+    config: MagentaRT1Config,
+    params: ModelParams,
+    state: ChunkState,
+    before: jax.Array,
+    frame: jax.Array,
+    at: jax.Array,
+    due: jax.Array,
 ) -> tuple[ChunkState, jax.Array]:
-    """The temporal step of due slots at place at[B] of their chunks, after codes before[B, levels] → hidden [2B, D].
+    """The temporal step of due slots: frame[B], at place at[B] of their chunks, after codes before[B, levels] → hidden
+    [2B, D].
 
     Rows 2b and 2b + 1 of the output are slot b's branches. at is 0 .. frames − 1; the codes before a chunk's first
     frame are not read. Slots that are not due keep their state bit for bit.
     """
-    both = [jnp.repeat(value, BRANCHES, axis=0) for value in (code_ids(config, before), at, due)]
-    ids, places, wanted = both
+    both = [jnp.repeat(value, BRANCHES, axis=0) for value in (code_ids(config, before), frame, at, due)]
+    ids, numbers, places, wanted = both
     own, hidden = temporal.step(
         config,
         params.temporal,
         together(state.own),
         together(state.source),
         temporal.enter(params.tokens, ids, places),
+        numbers,
         places,
         wanted,
     )
     return state._replace(own=apart(own)), hidden
 
 
-def frame(
+def step(
     config: MagentaRT1Config,
     params: ModelParams,
     state: ChunkState,
     before: jax.Array,
+    frame: jax.Array,
     at: jax.Array,
     due: jax.Array,
     weight: jax.Array,
     draw: DrawCode,
 ) -> tuple[ChunkState, jax.Array]:
     """One frame of due slots: as `advance`, then codes int32[B, levels], drawn under guidance weight float32[B]."""
-    state, hidden = advance(config, params, state, before, at, due)
+    state, hidden = advance(config, params, state, before, frame, at, due)
     return state, generate(config, params, hidden, weight, draw)
 
 

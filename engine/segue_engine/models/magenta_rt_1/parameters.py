@@ -7,7 +7,7 @@ that already. The encoder's blocks are stacked, layer axis first, so that one pr
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -81,3 +81,10 @@ class ModelParams(NamedTuple):
     encoder: EncoderParams
     temporal: TemporalParams
     depth: DepthParams
+
+
+class Params(NamedTuple):
+    """Everything handed to the compiled programs: the language model's, and whatever the codec has."""
+
+    language: ModelParams
+    codec: Any

@@ -73,7 +73,7 @@ def decode(
 
         at, due = jnp.full(ROWS, frame), jnp.ones(ROWS, bool)
         x = temporal.enter(params.tokens, progress.before, at)
-        own, hidden = temporal.step(config, params.temporal, progress.own, heard, x, at, due)
+        own, hidden = temporal.step(config, params.temporal, progress.own, heard, x, at, at, due)
         ids = depth.run(config, params.depth, params.tokens, hidden, next_ids)
         return _Progress(own, ids, key, ended, scores), ids
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The temporal transformer: one position per frame of a chunk, which sees the frames before it and the source.
 
-Keys and values of the source are projected once per chunk. Those of a chunk's own frames lie at their place in it, so
-going back inside of a chunk is counting down: what lies past the present frame is never read. Residuals are float32.
+Keys and values of the source are projected once per chunk. Those of a chunk's own frames lie in rings, so going back is
+counting down: what lies past the present frame, or before the chunk, is never read. Residuals are float32.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ Layers = tuple[KeyValue, ...]
 """One per block."""
 
 
-def init_own(config: MagentaRT1Config, *rows: int) -> Layers:
-    """Keys and values of the chunk's frames, [*rows, N, frames, H] each, contents unread before they are written."""
-    shape = (*rows, config.heads, config.frames, config.units)
+def init_own(config: MagentaRT1Config, *rows: int, rewind: int = 0) -> Layers:
+    """Rings of the last frames' keys and values, [*rows, N, L, H] each, contents unread before they are written.
+
+    L = frames + rewind: after going back so far, a chunk that went on then is still there as far as it had come.
+    """
+    shape = (*rows, config.heads, config.frames + rewind, config.units)
     return tuple(
         KeyValue(jnp.zeros(shape, config.dtype), jnp.zeros(shape, config.dtype)) for _ in range(config.temporal_layers)
     )
@@ -69,21 +72,24 @@ def step(
     own: Layers,
     source: Layers,
     x: jax.Array,
+    frame: jax.Array,
     at: jax.Array,
     due: jax.Array,
 ) -> tuple[Layers, jax.Array]:
-    """One frame: x float32[R, D] at place at[R] of its chunk → own, output float32[R, D] (no norm).
+    """One frame: x float32[R, D] of frame[R], at place at[R] of its chunk → own, output float32[R, D] (no norm).
 
-    own and source [R, N, L, H] per block. Rows that are not due keep theirs bit for bit.
+    own and source [R, N, L, H] per block; of own, entry f mod L is frame f. Rows that are not due keep theirs bit for
+    bit.
     """
-    behind = at[:, None] - jnp.arange(config.frames, dtype=jnp.int32)
-    bias = jnp.where(behind >= 0, params.bias[:, jnp.maximum(behind, 0)].astype(jnp.float32), HIDDEN_FROM)
-    bias = jnp.swapaxes(bias, 0, 1)[:, :, None]
+    behind = ring.ages(frame + 1, own[0].keys.shape[2]) - 1
+    near = params.bias[:, jnp.minimum(behind, config.frames - 1)].astype(jnp.float32)
+    bias = jnp.swapaxes(jnp.where(behind <= at[:, None], near, HIDDEN_FROM), 0, 1)[:, :, None]
     written = []
     for block, past, heard in zip(params.blocks, own, source, strict=True):
         query, key, value = _project_own(config, block.attention, x[:, None])
         past = KeyValue(
-            ring.write(past.keys, key[:, 0], at, due, axis=2), ring.write(past.values, value[:, 0], at, due, axis=2)
+            ring.write(past.keys, key[:, 0], frame, due, axis=2),
+            ring.write(past.values, value[:, 0], frame, due, axis=2),
         )
         out = attend(query, past.keys, past.values, bias)[:, 0]
         x = x + out @ block.attention.output

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
+from segue_engine.layers.flat_checkpoint import CheckpointError, Shapes, check_flat
 from segue_engine.models.magenta_rt_1.config import MagentaRT1Config
 from segue_engine.models.magenta_rt_1.parameters import (
     AttentionParams,
@@ -31,8 +32,9 @@ from segue_engine.models.magenta_rt_1.parameters import (
 from segue_engine.models.magenta_rt_1.positions import bias_by_distance, sinusoids
 from segue_engine.models.magenta_rt_1.vocabulary import first_ids
 
+__all__ = ["CheckpointError", "load_params", "published_shapes"]
+
 Array = NDArray[Any]
-Shapes = dict[str, tuple[int, ...]]
 
 TOKENS: Final = "token_embedder/embedding"
 LOGITS: Final = "decoder/logits_dense/kernel"
@@ -41,10 +43,6 @@ _TEMPORAL: Final = "decoder/decoder/temporal_decoder/"
 _DEPTH: Final = "decoder/decoder/depth_decoder/"
 _TEMPORAL_BIAS: Final = _TEMPORAL + "relpos_bias/rel_embedding"
 _DEPTH_BIAS: Final = _DEPTH + "relpos_bias_depth/rel_embedding"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is not this model's; the message names every key at fault."""
 
 
 def published_shapes(config: MagentaRT1Config) -> Shapes:
@@ -89,24 +87,9 @@ def _feed_forward_shapes(config: MagentaRT1Config, block: str) -> Shapes:
     }
 
 
-def check_layout(config: MagentaRT1Config, flat: Mapping[str, Any]) -> None:
-    """Raises one CheckpointError naming all missing, unknown and misshaped keys; no number is read."""
-    expected = published_shapes(config)
-    problems = [f"missing: {key} {list(expected[key])}" for key in sorted(expected.keys() - flat.keys())]
-    problems += [f"unknown: {key}" for key in sorted(flat.keys() - expected.keys())]
-    for key in sorted(expected.keys() & flat.keys()):
-        array = flat[key]
-        if tuple(array.shape) != expected[key]:
-            problems.append(f"wrong shape: {key} expected {list(expected[key])}, got {list(array.shape)}")
-        elif not jnp.issubdtype(array.dtype, jnp.floating):
-            problems.append(f"wrong type: {key} expected floating point, got {array.dtype}")
-    if problems:
-        raise CheckpointError(f"checkpoint does not fit {config.name}:\n  " + "\n  ".join(problems))
-
-
 def load_params(config: MagentaRT1Config, flat: Mapping[str, Any]) -> ModelParams:
     """Flat arrays in the published layout → parameters in `config.compute_dtype`. Raises CheckpointError."""
-    check_layout(config, flat)
+    check_flat(config.name, published_shapes(config), flat)
     return _Builder(config, flat).model()
 
 

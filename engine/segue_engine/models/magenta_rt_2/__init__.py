@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Magenta RT 2: a transformer over frames and one over the codes of a frame, steered by conditioning tokens."""
 
-from segue_engine.models.magenta_rt_2.codec import Codec
+from segue_engine.codec import Codec
 from segue_engine.models.magenta_rt_2.config import (
     BASE,
     SMALL,

@@ -8,13 +8,13 @@ from typing import Any, Final, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from segue_engine.codec import Codec
 from segue_engine.contract import Capabilities, ClockReader, Guidance, Sampling
 from segue_engine.frame_model import StepRows
 from segue_engine.layers import ring
 from segue_engine.layers.sampler import Filters, draw_gumbel, frame_keys
 from segue_engine.models.magenta_rt_2 import depth, prefill, temporal
 from segue_engine.models.magenta_rt_2.blocks import embed
-from segue_engine.models.magenta_rt_2.codec import Codec
 from segue_engine.models.magenta_rt_2.conditioning import conditioning_ids
 from segue_engine.models.magenta_rt_2.config import MagentaRT2Config
 from segue_engine.models.magenta_rt_2.encoder import encode
@@ -139,6 +139,10 @@ class MagentaRT2:
     @property
     def default_guidance(self) -> Guidance:
         return Guidance(style=3.0, notes=1.0, drums=1.0)
+
+    @property
+    def encoder(self) -> None:
+        return None
 
     @property
     def codec_delay(self) -> int:

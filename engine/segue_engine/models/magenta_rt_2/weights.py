@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from segue_engine.contract import STYLE_LEVELS
+from segue_engine.layers.flat_checkpoint import CheckpointError, Shapes, check_flat
 from segue_engine.models.magenta_rt_2.conditioning import REGULAR_ROWS, style_rows
 from segue_engine.models.magenta_rt_2.config import RESERVED_IDS, MagentaRT2Config, StackConfig
 from segue_engine.models.magenta_rt_2.parameters import (
@@ -31,7 +32,7 @@ from segue_engine.models.magenta_rt_2.parameters import (
     TemporalParams,
 )
 
-Shapes = dict[str, tuple[int, ...]]
+__all__ = ["CheckpointError", "load_params", "published_shapes"]
 
 PREFIX: Final = "params/depthformer/"
 CODEC_PREFIX: Final = "params/soundstream/"
@@ -42,10 +43,6 @@ _REGULAR: Final = _ENCODER + "layers_1/branched_regular_embedder/regular_embedde
 _TOKENS: Final = PREFIX + "decoder/decoder_embedding/embedding/embedding"
 _TEMPORAL: Final = PREFIX + "decoder/temporal_body/transformer/"
 _DEPTH: Final = PREFIX + "decoder/depth_body/"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is not this model's; the message names every key at fault."""
 
 
 def published_shapes(config: MagentaRT2Config) -> Shapes:
@@ -105,25 +102,13 @@ def _feed_forward_shapes(prefix: str, stack: StackConfig) -> Shapes:
     }
 
 
-def check_layout(config: MagentaRT2Config, flat: Mapping[str, Any]) -> None:
-    """Raises one CheckpointError naming all missing, unknown and misshaped keys. Codec keys are not looked at."""
-    expected = published_shapes(config)
-    present = {key for key in flat if not key.startswith(CODEC_PREFIX)}
-    problems = [f"missing: {key} {list(expected[key])}" for key in sorted(expected.keys() - present)]
-    problems += [f"unknown: {key}" for key in sorted(present - expected.keys())]
-    for key in sorted(expected.keys() & present):
-        array = flat[key]
-        if tuple(array.shape) != expected[key]:
-            problems.append(f"wrong shape: {key} expected {list(expected[key])}, got {list(array.shape)}")
-        elif not jnp.issubdtype(array.dtype, jnp.floating):
-            problems.append(f"wrong type: {key} expected floating point, got {array.dtype}")
-    if problems:
-        raise CheckpointError(f"checkpoint does not fit {config.name}:\n  " + "\n  ".join(problems))
-
-
 def load_params(config: MagentaRT2Config, flat: Mapping[str, Any]) -> ModelParams:
-    """Flat arrays in the published layout → parameters in `config.compute_dtype`. Raises CheckpointError."""
-    check_layout(config, flat)
+    """Flat arrays in the published layout → parameters in `config.compute_dtype`. Raises CheckpointError.
+
+    The codec's keys are not looked at.
+    """
+    own = {key: array for key, array in flat.items() if not key.startswith(CODEC_PREFIX)}
+    check_flat(config.name, published_shapes(config), own)
     return _Builder(config, flat).model()
 
 

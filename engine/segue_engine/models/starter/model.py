@@ -42,6 +42,7 @@ class StarterModel:
     default_guidance = Guidance()
     codec_memory = None  # tails ring and notes are held for as long as they like
     two_pass_guidance = True
+    encoder = None
 
     def __init__(self, params: Params, config: LMConfig, quantiser: ResidualQuantiser, digest: str) -> None:
         self.config = config

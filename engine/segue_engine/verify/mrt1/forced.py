@@ -58,7 +58,7 @@ def programs(config: MagentaRT1Config) -> Programs:
         before = ids[:, jnp.maximum(frame - 1, 0)]
         at, due = jnp.full(rows, frame), jnp.ones(rows, bool)
         x = temporal.enter(params.tokens, before, at)
-        own, hidden = temporal.step(config, params.temporal, own, source, x, at, due)
+        own, hidden = temporal.step(config, params.temporal, own, source, x, at, at, due)
         return own, depth.forced_logits(config, params.depth, params.tokens, hidden, ids[:, frame])
 
     def served(
@@ -67,7 +67,7 @@ def programs(config: MagentaRT1Config) -> Programs:
         place = jnp.maximum(at - 1, 0)
         before = jnp.take_along_axis(codes, place[:, None, None], axis=1)[:, 0]
         now = jnp.take_along_axis(codes, at[:, None, None], axis=1)[:, 0] + first_ids(config)
-        state, hidden = chunk.advance(config, params, state, before, at, due)
+        state, hidden = chunk.advance(config, params, state, before, at, at, due)
         both = jnp.repeat(now, chunk.BRANCHES, axis=0)
         return state, depth.forced_logits(config, params.depth, params.tokens, hidden, both)
 

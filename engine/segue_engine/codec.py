@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the language model needs of a codec: codes in, 40 ms of audio out, one row never a function of another.
+"""What a language model over a codec needs of it: codes in, 40 ms of audio out, one row never a function of another.
 
 The model is handed a codec and never asks which; SpectroStream is one.
 """
