@@ -93,15 +93,12 @@ def assemble(
     if wanted == AUTO:
         wanted, reason = best_model(kind, device_memory(), models_dir)
     if wanted == STARTER:
-        engine, styles = _starter(_Plan.on(kind, slots, CPU_SLOTS, CPU_SIZES), rewind_frames, guidance)
+        engine, styles = _starter(_plan(kind, STARTER, slots), rewind_frames, guidance)
     else:
         located = find(wanted, models_dir)
-        first = located.family == "mrt1"
-        load = assemble_magenta_1.load if first else assemble_magenta.load
+        load = assemble_magenta_1.load if located.family == "mrt1" else assemble_magenta.load
         parts = load(located, kind, magenta or MagentaOptions())
-        plan = _Plan.on(
-            kind, slots, CPU_SLOTS_LARGE, CPU_SIZES_LARGE, ACCELERATOR_SLOTS_1 if first else ACCELERATOR_SLOTS
-        )
+        plan = _plan(kind, located.family, slots)
         engine, styles = _slot_engine(parts.model, plan, rewind_frames, guidance, parts.tokenizer), parts.styles
     return Assembly(engine, styles, reason)
 
@@ -113,24 +110,24 @@ def models(models_dir: Path | None = None) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How many slots, and in batches of which sizes."""
+    """How many slots, in banks of how many rows, stepped in batches of which sizes; see `SlotEngineConfig`."""
 
     slots: int
     rows: int
     sizes: tuple[int, ...]
+    side_cost: int = 8
 
-    @staticmethod
-    def on(
-        kind: str,
-        slots: int | None,
-        cpu_slots: int,
-        cpu_sizes: tuple[int, ...],
-        accelerator_slots: int = ACCELERATOR_SLOTS,
-    ) -> _Plan:
-        if kind == "cpu":
-            return _Plan(slots or cpu_slots, cpu_sizes[-1], cpu_sizes)
-        count = slots or accelerator_slots
-        return _Plan(count, count, ACCELERATOR_SIZES)
+
+def _plan(kind: str, family: str, slots: int | None) -> _Plan:
+    """For a kind of device and a family of models."""
+    if kind == "cpu":
+        usual, sizes = (CPU_SLOTS, CPU_SIZES) if family == STARTER else (CPU_SLOTS_LARGE, CPU_SIZES_LARGE)
+        return _Plan(slots or usual, sizes[-1], sizes)
+    if family == "mrt1":  # its rows are too large to cut some of them out: a step is always the whole bank's
+        count = slots or ACCELERATOR_SLOTS_1
+        return _Plan(count, count, (count,), side_cost=0)
+    count = slots or ACCELERATOR_SLOTS
+    return _Plan(count, count, ACCELERATOR_SIZES)
 
 
 def _slot_engine(
@@ -143,7 +140,12 @@ def _slot_engine(
     from segue_engine.mastering import Mastering
 
     config = SlotEngineConfig(
-        slots=plan.slots, bank_rows=plan.rows, sizes=plan.sizes, rewind_frames=rewind_frames, guidance=guidance
+        slots=plan.slots,
+        bank_rows=plan.rows,
+        sizes=plan.sizes,
+        side_cost=plan.side_cost,
+        rewind_frames=rewind_frames,
+        guidance=guidance,
     )
     return SlotEngine(model, Mastering(), config, jax.local_devices(), tokenizer)
 

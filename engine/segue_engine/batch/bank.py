@@ -92,6 +92,10 @@ class Bank:
         start = 0 if high < size else min(low, self.rows - size)
         return [self._run(start, size, due, guided)]
 
+    def wait(self) -> None:
+        """Wait for everything that was done to the rows."""
+        jax.block_until_ready(self._live if self._window is None else self._window.live)  # type: ignore[no-untyped-call]
+
     def keep(self, rows: Rows, places: Rows) -> None:
         """Copy the rows' carried state to their `places`."""
         window, width = self._holding(int(rows.min()), int(rows.max())), self._shape.keep_width

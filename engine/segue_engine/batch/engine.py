@@ -196,11 +196,11 @@ class SlotEngine:
     def step(self, due: Sequence[SlotHandle] | None = None) -> Blocks | None:
         self._check_open()
         slots = self._table.due(due)
+        if self._flight is None:
+            self._wait()
         if self._prefills.waiting:
             slots = self._take_in(slots)
         if self._passes is not None:
-            if self._flight is None:
-                self._passes.wait()
             slots = self._passes.work(slots)
         before, self._flight = self._flight, self._dispatch(slots)
         return self._land(before)
@@ -327,6 +327,14 @@ class SlotEngine:
                 at += output.wanted.size
         self._table.heads[slots] += 1
         return _Flight(manifest, outputs)
+
+    def _wait(self) -> None:
+        """No frame is waited for: wait for the work that was dispatched instead, so that it does not pile up."""
+        if self._prefills.waiting:
+            for bank in self._banks:
+                bank.wait()
+        if self._passes is not None:
+            self._passes.wait()
 
     def _keep(self, bank: Bank, slots: Ints, heads: Ints) -> None:
         """Copy carried state of the slots whose turn it is, spread over steps so that none is dearer than others."""

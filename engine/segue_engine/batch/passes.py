@@ -88,7 +88,7 @@ class Passes:
         return slots[~np.isin(slots, left)]
 
     def wait(self) -> None:
-        """Wait for the pieces that were dispatched: where no frame is waited for, so that they do not pile up."""
+        """Wait for the pieces that were dispatched."""
         if self._last is not None:
             jax.block_until_ready(self._last)  # type: ignore[no-untyped-call]
             self._last = None
