@@ -16,6 +16,7 @@ from segue_engine.contract import Engine
 if TYPE_CHECKING:
     from segue_engine.batch.memory import Memory
     from segue_engine.batch.profile import Profile, StepParts
+    from segue_engine.batch.profile_passes import PassProfile
     from segue_engine.frame_model import FrameModel
 
 
@@ -42,9 +43,10 @@ def resized(engine: Engine, sizes: Sequence[int], rewind_frames: int) -> Engine:
 
 @dataclass(frozen=True)
 class Examined:
-    """What there is to say of a warmed-up engine beside how long its steps take."""
+    """What there is to say of a warmed-up engine beside how long its steps take. passes: None without an encoder."""
 
     profile: Profile
+    passes: PassProfile | None
     memory: Memory
     settings: dict[str, str]
     device: dict[str, Any]
@@ -57,12 +59,14 @@ def examine(engine: Engine) -> Examined | None:
     from segue_engine.batch.engine import SlotEngine
     from segue_engine.batch.memory import device_facts, measure_memory
     from segue_engine.batch.profile import Profile
+    from segue_engine.batch.profile_passes import PassProfile
 
     if not isinstance(engine, SlotEngine):
         raise TypeError(f"engine: expected one that `assemble` made, got {type(engine).__name__}")
-    parts = _step_parts(engine._model)
+    parts, encoder = _step_parts(engine._model), engine._model.encoder
     return Examined(
         profile=Profile(engine, parts),
+        passes=PassProfile(engine, encoder) if encoder else None,
         memory=measure_memory(engine, parts),
         settings=dict(parts.settings()) if parts else {},
         device=device_facts(engine),
@@ -70,11 +74,15 @@ def examine(engine: Engine) -> Examined | None:
 
 
 def _step_parts(model: FrameModel) -> StepParts | None:
+    from segue_engine.models.magenta_rt_1 import MagentaRT1
+    from segue_engine.models.magenta_rt_1.profile import MagentaRT1Parts
     from segue_engine.models.magenta_rt_2 import MagentaRT2
     from segue_engine.models.magenta_rt_2.profile import MagentaRT2Parts
     from segue_engine.models.starter.model import StarterModel
     from segue_engine.models.starter.profile import StarterParts
 
+    if isinstance(model, MagentaRT1):
+        return MagentaRT1Parts(model)
     if isinstance(model, MagentaRT2):
         return MagentaRT2Parts(model)
     return StarterParts(model) if isinstance(model, StarterModel) else None

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from segue_engine.batch.engine import SlotEngine
 from segue_engine.batch.frame import Frame, unpack
 from segue_engine.batch.programs import BankShape, Programs, Recipes, compile_for, make_name
-from segue_engine.batch.rows import FRAME, WIDTH, HostRows
+from segue_engine.batch.rows import WIDTH, HostRows
 from segue_engine.contract import STYLE_CODES, STYLE_LEVELS, Conditioning
 from segue_engine.frame_model import PyTree, StepRows
 
@@ -30,6 +30,7 @@ WARM_RUNS: Final = 2
 FEWEST_RUNS: Final = 10
 MOST_RUNS: Final = 200
 _LATE: Final = 10_000  # any frame whose windows are full
+_APART: Final = 7  # frames between the places at which neighbouring rows are in their chunks
 
 
 class StepParts(Protocol):
@@ -171,6 +172,8 @@ class Profile:
         """Milliseconds of each run, and the last run's results."""
         runs = [self._program(part, bank, size) for bank, size in places]
         inputs = [self._inputs(size, at) for at, (_, size) in enumerate(places)]
+        encoder = self._frame.model.encoder
+        chunk = encoder.frames if encoder else 1
         states = [self._fresh(part, bank, size) for bank, size in places]
         results: list[PyTree] = [()] * len(places)
         times: list[float] = []
@@ -180,7 +183,7 @@ class Profile:
                 began = time.perf_counter()
             if run >= FEWEST_RUNS and time.perf_counter() - began > seconds:
                 break
-            packed = [_at_frame(rows, _LATE + run) for rows in inputs]
+            packed = [_at_frame(rows, _LATE + run, chunk) for rows in inputs]
             started = time.perf_counter()
             for at, (bank, _) in enumerate(places):
                 params = self._places[bank].params
@@ -205,14 +208,14 @@ class Profile:
         with jax.default_device(device):
             return jax.device_put(part.fresh(size), device)
 
-    def _inputs(self, size: int, at: int) -> NDArray[np.int32]:
+    def _inputs(self, size: int, at: int) -> HostRows:
         rows = HostRows(size, self._frame.model.default_sampling)
         random = np.random.default_rng(at)
         for row in range(size):
             codes = tuple(random.integers(0, STYLE_CODES, STYLE_LEVELS).tolist())
             rows.start(row, int(random.integers(1 << 62)), Conditioning(style_codes=codes))
         rows.due[:] = 1
-        return rows.packed
+        return rows
 
     def _recipes(self, size: int) -> Iterator[tuple[str, tuple[Callable[..., Any], tuple[Any, ...], tuple[int, ...]]]]:
         """Functions with the shapes of their arguments, of the parts that the engine has no program for."""
@@ -263,8 +266,11 @@ def _language_parts(rings: Callable[[int], PyTree], step_parts: StepParts) -> It
     yield _Part(second, CODES, first, lambda rows: (), finish)
 
 
-def _at_frame(rows: NDArray[np.int32], frame: int) -> NDArray[np.int32]:
-    """A copy, since the CPU backend may read the array later than the call returns."""
-    rows = rows.copy()
-    rows[:, FRAME] = frame
-    return rows
+def _at_frame(rows: HostRows, frame: int, chunk: int) -> NDArray[np.int32]:
+    """Packed inputs of that frame, each row at a place of its own in a chunk of so many frames.
+
+    A copy, since the CPU backend may read the array later than the call returns.
+    """
+    rows.frame[:] = frame
+    rows.begun[:] = frame - (frame + _APART * np.arange(rows.frame.size)) % chunk
+    return rows.packed.copy()

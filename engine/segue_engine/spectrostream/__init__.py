@@ -17,7 +17,7 @@ Residual vector quantiser, any leading axes, any number of levels::
     dequantise(codebooks, codes[..., L]) -> embeddings[..., 256]
     quantise(codebooks, embeddings[..., 256], levels) -> int32[..., levels]
 
-Decoder, a `Codec` of Magenta RT 2: ±1 is full scale after `decode`, twice that before (raw, PCM_GAIN = 0.5)::
+Decoder, a `Codec` of both Magenta RTs: ±1 is full scale after `decode`, twice that before (raw, PCM_GAIN = 0.5)::
 
     codec = SpectroStream(config, decoder, codebooks, levels=12, precision="float32", fingerprint="…")
     codec.version, codec.delay (1), codec.params, codec.init_state(rows)

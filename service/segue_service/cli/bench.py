@@ -70,7 +70,12 @@ def bench(
     slots: Annotated[str, typer.Option(help="Numbers of slots to time.")] = "1,4,16,32,64",
     steps: Annotated[int, typer.Option(min=FEWEST_STEPS, max=100_000, help="Steps timed at each size.")] = 250,
     seconds: Annotated[
-        float, typer.Option(min=0.0, help=f"Fewer steps where they take longer than this, but {FEWEST_STEPS} always.")
+        float,
+        typer.Option(
+            min=0.0,
+            help=f"Fewer steps where they take longer than this, but {FEWEST_STEPS} always, "
+            "and two chunks of every slot where the model has an encoder.",
+        ),
     ] = 60.0,
     parts: Annotated[bool, typer.Option(help="Also time the parts of a step, each compiled alone.")] = True,
     rewind: Annotated[
@@ -114,6 +119,7 @@ def report(figures: Figures) -> dict[str, Any]:
         "realtime_sessions_p99": figures.best_p99.slots if figures.best_p99 else 0,
         "realtime_step_p99": asdict(figures.best_p99) if figures.best_p99 else None,
         "parts": [asdict(times) for times in figures.parts],
+        "encoder": asdict(figures.encoder) if figures.encoder else None,
         "memory": _memory(examined) if examined else None,
         "left_out": [asdict(left_out) for left_out in figures.left_out],
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from segue_engine.assemble import Assembly
     from segue_engine.assemble_profile import Examined
     from segue_engine.batch.profile import PartTimes, Profile
+    from segue_engine.batch.profile_passes import EncoderTimes, PassProfile
     from segue_engine.contract import Engine, EngineInfo
 
 Tell = Callable[[str], None]
@@ -36,7 +37,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A number of slots that did not fit into the device's memory. what: "engine", "steps" or "parts"."""
+    """A number of slots that did not fit into the device's memory. what: "engine", "steps", "parts" or "passes"."""
 
     slots: int
     what: str
@@ -45,7 +46,8 @@ class LeftOut:
 
 @dataclass
 class Figures:
-    """What was measured, as far as it came. examined: None for an engine without parts."""
+    """What was measured, as far as it came. examined: None for an engine without parts; encoder: for a model without
+    one."""
 
     info: EngineInfo
     ready_s: float
@@ -54,6 +56,7 @@ class Figures:
     best_p99: StepTimes | None = None
     examined: Examined | None = None
     parts: list[PartTimes] = field(default_factory=list)
+    encoder: EncoderTimes | None = None
     left_out: list[LeftOut] = field(default_factory=list)
 
 
@@ -111,6 +114,10 @@ def _parts(figures: Figures, tell: Tell) -> None:
     for times in figures.steps:
         tell(f"parts of a step of {_some(times.slots)}")
         fits(times.slots, "parts", figures.left_out, partial(_take_apart, figures, profile, times.slots))
+    passes, sizes = figures.examined.passes, [times.slots for times in figures.steps]
+    if passes is not None and sizes:
+        tell("passes of the encoder")
+        fits(sizes[-1], "passes", figures.left_out, partial(_passes, figures, passes, sizes))
 
 
 def _measure(figures: Figures, bench: StepBench, slots: int) -> None:
@@ -119,6 +126,10 @@ def _measure(figures: Figures, bench: StepBench, slots: int) -> None:
 
 def _take_apart(figures: Figures, profile: Profile, slots: int) -> None:
     figures.parts.extend(profile.measure(slots))
+
+
+def _passes(figures: Figures, passes: PassProfile, sizes: Sequence[int]) -> None:
+    figures.encoder = passes.measure(sizes)
 
 
 def fits(slots: int, what: str, left_out: list[LeftOut], work: Callable[[], object]) -> bool:

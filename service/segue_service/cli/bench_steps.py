@@ -24,8 +24,9 @@ FRAME_MS: Final = 40.0
 FEWEST_STEPS: Final = 20
 WARM_STEPS: Final = 12
 WARM_SECONDS: Final = 6.0
-_INTERVALS: Final = 4
-"""So many intervals between changes of style are timed at least, since what a model has to work off comes with them."""
+INTERVALS: Final = 4
+"""Every slot's frames are timed in multiples of so many intervals between changes of style, where those are longer
+than a frame: such a model has passes to work off before each chunk, and of Magenta RT 1 these are two chunks."""
 STYLES: Final = (
     "calm exploration, harp",
     "combat, war drums",
@@ -81,7 +82,8 @@ def largest_measured(measured: Sequence[StepTimes], percentile: Percentile) -> S
 class StepBench:
     """A warmed-up engine that is filled up slot by slot and timed at each size.
 
-    steps: timed at each size, fewer (never below `FEWEST_STEPS`) where they take longer than `seconds`.
+    steps: timed at each size, fewer (never below `FEWEST_STEPS`) where they take longer than `seconds`; more where
+    the slots' frames have not come to a multiple of `INTERVALS` intervals.
     """
 
     def __init__(self, engine: Engine, encoder: StyleEncoder, steps: int, seconds: float) -> None:
@@ -120,21 +122,26 @@ class StepBench:
             i = len(self._handles)
             self._handles.append(self._engine.insert(1000 + i, self._conditioning[i % len(self._conditioning)]))
         self._warm_up()
-        fewest = max(FEWEST_STEPS, _INTERVALS * self._engine.info.style_interval_frames)
         times: list[float] = []
-        frames, began, cpu = 0, time.perf_counter(), time.process_time()
-        while len(times) < max(self._steps, fewest) or frames < slots:
+        frames, began, cpu = np.zeros(slots, np.int64), time.perf_counter(), time.process_time()
+        while not self._enough(len(times), int(frames.min()), time.perf_counter() - began):
             spent, got = self._step()
             times.append(spent)
-            frames += int(got.sum())
-            if len(times) >= fewest and frames >= slots and time.perf_counter() - began > self._seconds:
-                break
-            if len(times) > frames + PATIENCE:
+            frames += got
+            if len(times) > frames.sum() + PATIENCE:
                 raise _stuck()
         cpu = (time.process_time() - cpu) / len(times)
         p50, p95, p99 = np.percentile(times, (50, 95, 99))
-        figures = p50, p95, p99, max(times), cpu * 1000, sum(times) * slots / frames
-        return StepTimes(slots, len(times), frames, *(round(float(x), 2) for x in figures))
+        figures = p50, p95, p99, max(times), cpu * 1000, sum(times) * slots / int(frames.sum())
+        return StepTimes(slots, len(times), int(frames.sum()), *(round(float(x), 2) for x in figures))
+
+    def _enough(self, steps: int, frames: int, seconds: float) -> bool:
+        """frames: of the slot that has had fewest. Only whole periods, or passes would count too much or too little."""
+        interval = self._engine.info.style_interval_frames
+        period = INTERVALS * interval if interval > 1 else 1
+        if steps < FEWEST_STEPS or not frames or frames % period:
+            return False
+        return steps >= self._steps or seconds > self._seconds
 
     def _warm_up(self) -> None:
         """Step until every slot has had a frame, and some more."""

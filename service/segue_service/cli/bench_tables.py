@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What `segue bench` shows: steps by number of slots, the parts of a step, and what a session takes of memory."""
+"""What `segue bench` shows: steps by number of slots, the parts of a frame, and what a session takes of memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from segue_engine.assemble_profile import Examined
     from segue_engine.batch.memory import Memory
     from segue_engine.batch.profile import PartTimes
+    from segue_engine.batch.profile_passes import EncoderTimes, Spread
     from segue_service.cli.bench_run import Figures, LeftOut
     from segue_service.cli.bench_steps import StepTimes
 
@@ -35,8 +36,10 @@ def print_figures(figures: Figures, where: str) -> None:
     _print_real_time(figures.best_p95, figures.best_p99, where)
     if figures.parts:
         console.print()
-        console.print(_parts_table(figures.steps, figures.parts))
+        console.print(_parts_table(figures.steps, figures.parts, figures.encoder))
         console.print(" Each part is compiled and timed alone, so they need not add up.")
+    if figures.encoder:
+        console.print(_encoder_table(figures.encoder))
     if figures.examined:
         console.print()
         _print_memory(figures.examined)
@@ -63,10 +66,11 @@ def _print_real_time(best_p95: StepTimes | None, best_p99: StepTimes | None, whe
     )
 
 
-def _parts_table(steps: list[StepTimes], parts: list[PartTimes]) -> Table:
+def _parts_table(steps: list[StepTimes], parts: list[PartTimes], encoder: EncoderTimes | None) -> Table:
     """A row for each part, indented under what it is a part of, a column for each number of slots.
 
-    With 95th percentiles where there is room for them.
+    With 95th percentiles where there is room for them. An encoder's row is a mean, as is that of a whole frame, which
+    is shown where there is one: its passes lie between steps too.
     """
     times = {(part.name, part.slots): part for part in parts}
     sizes = list(dict.fromkeys(part.slots for part in parts))
@@ -75,6 +79,10 @@ def _parts_table(steps: list[StepTimes], parts: list[PartTimes]) -> Table:
     table = _table(title, *(f"{size} slot{'' if size == 1 else 's'}" for size in sizes))
     _name_first(table)
     whole = {t.slots: t for t in steps}
+    if encoder:
+        shares = {share.slots: share.ms for share in encoder.shares}
+        table.add_row("frame of every slot, mean", *(f"{whole[size].frame_ms:.2f}" for size in sizes))
+        table.add_row("  encoder, its share", *(f"{shares[size]:.2f}" for size in sizes))
     table.add_row("step, host and all", *(_milliseconds(whole[size], both) for size in sizes))
     for name, within in dict.fromkeys((part.name, part.within) for part in parts):
         cells = (times.get((name, size)) for size in sizes)
@@ -82,6 +90,17 @@ def _parts_table(steps: list[StepTimes], parts: list[PartTimes]) -> Table:
         table.add_row(indent + name, *(_milliseconds(part, both) if part else "" for part in cells))
     dispatched = {part.slots: part.rows for part in parts}
     table.add_row("rows of each dispatch", *(_rows(dispatched[size]) for size in sizes), style="dim")
+    return table
+
+
+def _encoder_table(encoder: EncoderTimes) -> Table:
+    """What a slot's passes take, whatever the number of slots."""
+    table = _table("encoder, of one slot, ms", "median (p95)", "a chunk")
+    _name_first(table)
+    count = encoder.passes
+    table.add_row("  a piece", _milliseconds(encoder.piece, True), str(count * encoder.pieces))
+    table.add_row("  finish and landing", _milliseconds(encoder.finish, True), str(count))
+    table.add_row(f"  all passes of {encoder.frames} frames", _milliseconds(encoder.chunk, True), "1")
     return table
 
 
@@ -105,7 +124,12 @@ def _memory_table(memory: Memory) -> Table:
 
 
 def _sentence(left_out: LeftOut) -> str:
-    what = {"engine": "an engine", "steps": "the steps", "parts": "the parts of a step"}[left_out.what]
+    what = {
+        "engine": "an engine",
+        "steps": "the steps",
+        "parts": "the parts of a step",
+        "passes": "a bank for the encoder's passes",
+    }[left_out.what]
     return f"{left_out.slots} slots left out: the device's memory does not hold {what} ({left_out.reason})"
 
 
@@ -115,7 +139,7 @@ def _rows(rows: tuple[int, ...]) -> str:
     return ", ".join(str(size) if count == 1 else f"{count} × {size}" for size, count in counts.items())
 
 
-def _milliseconds(times: StepTimes | PartTimes, both: bool) -> str:
+def _milliseconds(times: StepTimes | PartTimes | Spread, both: bool) -> str:
     return f"{times.p50_ms:.2f} ({times.p95_ms:.2f})" if both else f"{times.p50_ms:.2f}"
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,19 @@ from segue_engine.batch.engine import SlotEngine
 from segue_engine.batch.fake import FakeEngine
 from segue_engine.batch.frame import Frame, unpack
 from segue_engine.batch.memory import measure_memory
-from segue_engine.batch.profile import FEWEST_RUNS, Profile, _parts
-from segue_engine.batch.rows import FRAME, HostRows
+from segue_engine.batch.profile import FEWEST_RUNS, Profile, _at_frame, _parts
+from segue_engine.batch.profile_passes import FEWEST_CHUNKS, PassProfile
+from segue_engine.batch.programs import Programs
+from segue_engine.batch.rows import HostRows
 from segue_engine.frame_model import StepRows
+from segue_engine.models import magenta_rt_1
 from segue_engine.models.magenta_rt_2 import MagentaRT2
 from segue_engine.models.magenta_rt_2.config import BASE, SMALL
 
 HASTY = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-APART = ("magenta_rt_2", "starter")
+APART = ("magenta_rt_1", "magenta_rt_2", "starter")
+
+CHUNK = 5  # frames of the tiny Magenta RT 1's
 
 
 @cache
@@ -39,13 +45,22 @@ def model_of(name: str) -> Any:
     return LAW_MODELS[name]().model
 
 
-def inputs(model: Any, count: int) -> np.ndarray:
-    """Packed inputs of due rows, each under a conditioning of its own."""
+def inputs(model: Any, count: int) -> HostRows:
+    """Due rows, each under a conditioning of its own."""
     rows = HostRows(count, model.default_sampling)
     for row in range(count):
         rows.start(row, 7 + row, style(row))
     rows.due[:] = 1
-    return rows.packed
+    return rows
+
+
+def led(model: Any, rings: Any) -> Any:
+    """The rings, where the model has an encoder as if its passes had come to something, other for each branch."""
+    if model.encoder is None:
+        return rings
+    random = np.random.default_rng(3)
+    source = jax.tree.map(lambda leaf: random.standard_normal(leaf.shape, leaf.dtype), rings.chunk.source)
+    return rings._replace(chunk=rings.chunk._replace(source=source))
 
 
 @pytest.mark.parametrize("name", APART)
@@ -60,12 +75,13 @@ def test_begin_and_finish_make_what_a_step_makes(name: str) -> None:
         begun, handed = parts.begin(params, rings, rows)
         return whole, codes, begun, parts.finish(params, rows, handed)
 
-    packed, rings = inputs(model, 2), model.init_rings(2, 3)
+    given, rings = inputs(model, 2), led(model, model.init_rings(2, 3))
+    if not model.two_pass_guidance:
+        given.guidance[:, 0] = (4.0, 0.5)
     # compiled in a hurry: it is equality that counts
-    program = jax.jit(both).lower(model.params, rings, packed).compile(HASTY)
+    program = jax.jit(both).lower(model.params, rings, given.packed).compile(HASTY)
     for frame in range(20):
-        packed[:, FRAME] = frame
-        rings, codes, begun, drawn = program(model.params, rings, packed.copy())
+        rings, codes, begun, drawn = program(model.params, rings, _at_frame(given, frame, CHUNK))
         np.testing.assert_array_equal(drawn, codes)
         # all but the ring of codes, which are made only afterwards
         same = jax.tree.map(np.array_equal, begun._replace(codes=()), rings._replace(codes=()))
@@ -81,21 +97,40 @@ def test_ring_formula(name: str, rewind: int) -> None:
     assert sum(parts.ring_bytes(rewind).values()) == nbytes(partial(model.init_rings, 1, rewind))
 
 
-@pytest.mark.parametrize("config", [SMALL, BASE])
-def test_ring_formula_at_published_sizes(config: Any) -> None:
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        *((MagentaRT2, config) for config in (SMALL, BASE)),
+        *((magenta_rt_1.MagentaRT1, config) for config in (magenta_rt_1.BASE, magenta_rt_1.LARGE)),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_ring_formula_at_published_sizes(kind: Any, config: Any) -> None:
     codec = model_of("magenta_rt_2")._codec
-    model = MagentaRT2(config, None, codec, "none")
+    model = kind(config, None, codec, "none")
     parts = _step_parts(model)
     assert parts is not None
     assert sum(parts.ring_bytes(250).values()) == nbytes(partial(model.init_rings, 1, 250))
     assert parts.settings() == {"dtype": "float32", "codec": "float32"}
 
 
+@pytest.mark.parametrize(
+    ("config", "megabytes"), [(magenta_rt_1.BASE, (123.6, 6.1)), (magenta_rt_1.LARGE, (164.8, 8.2))]
+)
+def test_what_a_chunk_takes(config: Any, megabytes: tuple[float, float]) -> None:
+    """The specification's own count, in bfloat16: keys and values of the source, and of the chunk's frames."""
+    model = magenta_rt_1.MagentaRT1(replace(config, compute_dtype="bfloat16"), None, model_of("tiny"), "none")  # type: ignore[arg-type]
+    parts = _step_parts(model)
+    assert parts is not None
+    source, own, _ = parts.ring_bytes(0).values()
+    assert (round(source / 1e6, 1), round(own / 1e6, 1)) == megabytes
+
+
 def test_codec_then_mastering_is_sound() -> None:
     model = model_of("tiny")
     frame = Frame(model, PlainMastering(), 0)
     _, _, codec, master = _parts(frame, None)
-    packed, codes = inputs(model, 2), np.arange(8, dtype=np.int32).reshape(2, 4) * 100
+    packed, codes = inputs(model, 2).packed, np.arange(8, dtype=np.int32).reshape(2, 4) * 100
     carried, out = jax.jit(frame.sound)(frame.fresh_carried(2), model.params, codes, packed)
 
     @jax.jit
@@ -153,6 +188,63 @@ def test_every_part_is_timed(spread: SlotEngine) -> None:
         assert 0 < part.p50_ms <= part.p95_ms
 
 
+@pytest.fixture(scope="module")
+def chunked() -> SlotEngine:
+    """Magenta RT 1 in two banks of two rows, all on one device."""
+    return build(LAW_MODELS["magenta_rt_1"](), slots=3, bank_rows=2, sizes=(2,))
+
+
+def test_passes_are_the_engines(chunked: SlotEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = chunked._model.encoder
+    assert encoder is not None
+    passes, ran = PassProfile(chunked, encoder), []
+    asked = Programs.__getitem__
+
+    def spy(programs: Programs, name: str) -> Any:
+        ran.append(name)
+        return asked(programs, name)
+
+    monkeypatch.setattr(Programs, "__getitem__", spy)
+    times = passes.measure((1, 3), seconds=0.0)
+    one = ["pass begin 2", *["pass go on"] * encoder.pieces, "pass finish", "pass land 2"]
+    # once to warm up, then all chunks as a whole and all in pieces
+    assert ran == ["fresh"] + one * len(encoder.passes) * (1 + 2 * FEWEST_CHUNKS)
+    assert (times.frames, times.passes, times.pieces) == (CHUNK, 2, encoder.pieces)
+    assert times.chunk.runs == FEWEST_CHUNKS
+    assert times.finish.runs == 2 * FEWEST_CHUNKS
+    assert times.piece.runs == 2 * FEWEST_CHUNKS * encoder.pieces
+    for share in times.shares:
+        assert share.ms == pytest.approx(share.slots * times.chunk.p50_ms / CHUNK, abs=1e-3)
+
+
+def test_passes_of_banks_on_other_devices_run_beside(chunked: SlotEngine) -> None:
+    assert chunked._model.encoder is not None
+    passes = PassProfile(chunked, chunked._model.encoder)
+    assert [passes.busiest(slots) for slots in (1, 2, 3)] == [1, 2, 3]
+    passes._devices = ["first", "second"]
+    assert [passes.busiest(slots) for slots in (1, 2, 3, 4)] == [1, 2, 2, 2]
+
+
+def test_an_encoder_in_chunks(chunked: SlotEngine) -> None:
+    found = examine(chunked)
+    assert found is not None
+    assert found.passes is not None
+    assert [name for name, within in found.profile.names if within == "codes"] == ["temporal", "depth"]
+    assert [part.rows for part in found.profile.measure(3, seconds=0.0)] == [(2, 2)] * 6
+    rings = found.memory.groups[0]
+    assert rings.measured == rings.expected
+
+
+def test_rows_are_at_places_of_their_own() -> None:
+    rows = inputs(model_of("tiny"), 3)
+    for frame in (3, 10_000):
+        at = _at_frame(rows, frame, CHUNK)
+        rows.packed[:] = at
+        places = (rows.frame - rows.begun).tolist()
+        assert sorted(set(places)) == sorted(places)
+        assert set(places) <= set(range(CHUNK))
+
+
 class TinyParts:
     """TinyModel taken apart, roughly, and its rings by formula."""
 
@@ -192,6 +284,7 @@ def test_a_model_that_is_not_known(spread: SlotEngine) -> None:
     assert found is not None
     assert found.memory.session == spread.info.bytes_per_slot
     assert found.memory.groups[0].expected is None
+    assert found.passes is None
     assert found.memory.weights == 4
     assert (found.device["platform"], found.device["count"], found.settings) == ("cpu", 1, {})
     assert found.profile.names == Profile(spread, None).names
@@ -203,6 +296,10 @@ def test_an_engine_is_warmed_up_first() -> None:
         Profile(engine, None)
     with pytest.raises(ValueError, match="warmed up"):
         measure_memory(engine, None)
+    chunks = model_of("magenta_rt_1")
+    engine = SlotEngine(chunks, PlainMastering(), SlotEngineConfig(slots=1))
+    with pytest.raises(ValueError, match="warmed up"):
+        PassProfile(engine, chunks.encoder)
 
 
 def test_resized() -> None:

@@ -101,6 +101,28 @@ def test_parts_and_memory_of_a_slot_engine(capsys: pytest.CaptureFixture[str]) -
     assert "as measured" in shown
 
 
+def test_an_encoder_is_timed_beside_the_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    config = SlotEngineConfig(slots=2, bank_rows=2, sizes=(2,), side_cost=0, pass_budget=1)
+    figures = measure(SlotEngine(LAW_MODELS["magenta_rt_1"]().model, PlainMastering(), config), 2)
+    (times,) = figures.steps
+    assert times.frames < 2 * times.steps, "slots have waited for their passes"
+    encoder = json.loads(json.dumps(report(figures)))["encoder"]
+    assert (encoder["frames"], encoder["passes"]) == (5, 2)
+    assert set(encoder["piece"]) == set(encoder["finish"]) == set(encoder["chunk"]) == {"runs", "p50_ms", "p95_ms"}
+    assert [share["slots"] for share in encoder["shares"]] == [2]
+    print_figures(figures, "this machine")
+    shown = capsys.readouterr().out
+    assert re.search(rf"encoder, its share +{encoder['shares'][0]['ms']:.2f}\b", shown)
+    assert re.search(r"all passes of 5 frames +\d+\.\d+ \(\d+\.\d+\) +1\b", shown)
+
+
+def test_a_bench_ends_with_whole_chunks() -> None:
+    timing = StepBench(FakeEngine(slots=2, style_interval_frames=6), HashStyleEncoder(), 30, 1e9)
+    assert timing.measure(2).steps == 48, "four intervals come to 24 frames"
+    plain = StepBench(FakeEngine(slots=2), HashStyleEncoder(), 30, 1e9)
+    assert plain.measure(2).steps == 30
+
+
 class Narrow(FakeEngine):
     """Runs out of memory when more than two slots step."""
 
@@ -218,7 +240,7 @@ class Halting(FakeEngine):
 
 def test_frames_are_counted_and_not_steps() -> None:
     (times,) = measure(Halting(slots=3, style_interval_frames=10), 3).steps
-    assert (times.steps, times.frames) == (40, 30), "at least four intervals"
+    assert (times.steps, times.frames) == (160, 120), "four intervals of every slot"
     slow = replace(times, p50_ms=15.0, p95_ms=15.0, p99_ms=15.0, frame_ms=60.0)
     assert not slow.fits(at_p95)
     assert replace(slow, frame_ms=30.0).fits(at_p95)
