@@ -77,19 +77,28 @@ def find_clicks(audio: NDArray[np.floating], ratio: float = 25.0, floor: float =
     and those before and after). An attack is none: what follows it is as rough as its first sample.
     Raises ValueError for non-finite samples.
     """
+    places = np.flatnonzero(roughness(audio, floor / ratio) > ratio)
+    # The difference of a step is rough over a few samples: one click, not four.
+    first = np.diff(places, prepend=-_CLICK_BLOCK) > 8
+    return np.asarray(places[first] + 2, dtype=np.int64)
+
+
+def roughness(audio: NDArray[np.floating], least: float = 8e-5) -> NDArray[np.float64]:
+    """Third difference of audio[n] or [n, channels] as a multiple of its neighbourhood's median (or of `least`, where
+    that is more): f64[n - 3], entry i of the samples up to i + 3, the greatest of the channels; empty for n < 4.
+
+    Raises ValueError for non-finite samples.
+    """
     signal = _checked(audio)
     if len(signal) < 4:
-        return np.zeros(0, np.int64)
+        return np.zeros(0)
     rough = np.max(np.abs(np.diff(signal, n=3, axis=0)), axis=1)
     blocks = -(-len(rough) // _CLICK_BLOCK)
     padded = np.pad(rough, (0, blocks * _CLICK_BLOCK - len(rough)), mode="edge").reshape(blocks, _CLICK_BLOCK)
     medians = np.pad(np.median(padded, axis=1), 1, mode="edge")
     usual = np.maximum(np.maximum(medians[:-2], medians[1:-1]), medians[2:])
-    limit = np.maximum(ratio * usual, floor)
-    places = np.flatnonzero((padded > limit[:, None]).reshape(-1)[: len(rough)])
-    # The difference of a step is rough over a few samples: one click, not four.
-    first = np.diff(places, prepend=-_CLICK_BLOCK) > 8
-    return np.asarray(places[first] + 2, dtype=np.int64)
+    scores = padded / np.maximum(usual, least)[:, None]
+    return np.asarray(scores.reshape(-1)[: len(rough)], np.float64)
 
 
 def _checked(audio: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -21,10 +21,12 @@ _STYLE = """
   .any { fill: none; stroke: #a35a13; stroke-dasharray: 5 4; }
   .way { fill: none; stroke: #9aa0b0; stroke-width: 1.5; } .from-any { stroke: #c07a35; stroke-dasharray: 5 4; }
   .head { fill: #9aa0b0; } .head-any { fill: #c07a35; }
+  .alarming { stroke: #c8322b; stroke-width: 2.4; } .head-alarming { fill: #c8322b; }
   @media (prefers-color-scheme: dark) {
     text { fill: #eceef3; } .paper, .plate { fill: #16181d; } .quiet { fill: #9aa1b2; }
     .box { fill: #20232b; stroke: #3a3f4b; } .start { stroke: #6fd0c6; } .any { fill: none; stroke: #f0b26b; }
     .way { stroke: #687083; } .from-any { stroke: #c98d4c; } .head { fill: #687083; } .head-any { fill: #c98d4c; }
+    .alarming { stroke: #ff6b61; } .head-alarming { fill: #ff6b61; }
   }
 """
 
@@ -89,9 +91,11 @@ def _way(label: Label, start: Point, end: Point) -> tuple[str, str]:
             f"M{x0:.1f},{y0:.1f} C{leave[0]:.1f},{leave[1]:.1f} {label.x - along * reach:.1f},{label.y:.1f} "
             f"{label.x:.1f},{label.y:.1f} S{before[0]:.1f},{before[1]:.1f} {x1:.1f},{y1:.1f}"
         )
-    suffix = " from-any" if label.source.node.name == ANY else ""
+    suffix, head = (" from-any", "head-any") if label.source.node.name == ANY else ("", "head")
+    if label.edge.alarming:
+        suffix, head = f"{suffix} alarming", "head-alarming"
     way = f'<path class="way{suffix}" d="{path}"/>'
-    return way, _head(end, before, "head-any" if suffix else "head")
+    return way, _head(end, before, head)
 
 
 def _head(tip: Point, before: Point, style: str) -> str:

@@ -26,12 +26,14 @@ def graph_mermaid(soundtrack: Soundtrack) -> str:
     return "\n".join(lines) + "\n"
 
 
-def graph_svg(soundtrack: Soundtrack, unreachable: frozenset[str] = frozenset()) -> str:
-    """A standalone SVG; states in `unreachable` are drawn faintly."""
-    return draw(lay_out(_graph(soundtrack, unreachable)), soundtrack.soundtrack, soundtrack.version)
+def graph_svg(
+    soundtrack: Soundtrack, unreachable: frozenset[str] = frozenset(), alarming: frozenset[int | str] = frozenset()
+) -> str:
+    """A standalone SVG; states in `unreachable` are faint, transitions (by index) and events in `alarming` red."""
+    return draw(lay_out(_graph(soundtrack, unreachable, alarming)), soundtrack.soundtrack, soundtrack.version)
 
 
-def _graph(soundtrack: Soundtrack, unreachable: frozenset[str]) -> Graph:
+def _graph(soundtrack: Soundtrack, unreachable: frozenset[str], alarming: frozenset[int | str] = frozenset()) -> Graph:
     nodes = [
         Node(
             name,
@@ -43,12 +45,12 @@ def _graph(soundtrack: Soundtrack, unreachable: frozenset[str]) -> Graph:
         for name, state in soundtrack.states.items()
     ]
     edges = [
-        Edge(source, transition.to, cause(transition), " · ".join(manner(transition)))
-        for transition in soundtrack.transitions
+        Edge(source, transition.to, cause(transition), " · ".join(manner(transition)), index in alarming)
+        for index, transition in enumerate(soundtrack.transitions)
         for source in transition.source
     ]
     edges += [
-        Edge(ANY, action.state, event, "event")
+        Edge(ANY, action.state, event, "event", event in alarming)
         for event, action in soundtrack.events.items()
         if action.state is not None
     ]

@@ -34,12 +34,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A way from one state (or "any") to another: what causes it, and how it goes."""
+    """A way from one state (or "any") to another: what causes it, and how it goes. alarming: drawn in red."""
 
     source: str
     target: str
     cause: str
     manner: str
+    alarming: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from segue_engine.mastering.measure import find_clicks, integrated_lufs, level_report, true_peak_dbtp
+from segue_engine.mastering.measure import find_clicks, integrated_lufs, level_report, roughness, true_peak_dbtp
 
 RATE = 48_000
 TIME = np.arange(3 * RATE) / RATE
@@ -65,6 +65,17 @@ def test_attacks_noise_and_tones_are_no_clicks() -> None:
     chord = 0.2 * np.sum([np.sin(2 * np.pi * f * TIME) for f in (110, 440, 3520, 12_000)], axis=0)
     for signal in (hits, chord, rng.normal(size=TIME.size)):
         assert len(find_clicks(signal)) == 0
+
+
+def test_roughness_is_a_multiple_of_what_is_around_it() -> None:
+    tone = 0.3 * np.sin(2 * np.pi * 220 * TIME)
+    stepped = tone + 0.1 * (np.arange(TIME.size) >= 30_000)
+    rough = roughness(np.stack([tone, stepped], 1))
+    assert len(rough) == TIME.size - 3
+    assert 29_997 <= int(np.argmax(rough)) <= 29_999
+    assert rough.max() > 1000 > 10 > np.delete(rough, np.arange(29_990, 30_010)).max()
+    np.testing.assert_allclose(roughness(4 * tone, 1e-12), roughness(tone, 1e-12), rtol=1e-6)
+    assert not len(roughness(np.zeros(3)))
 
 
 @pytest.mark.parametrize(

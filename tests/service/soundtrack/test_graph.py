@@ -57,3 +57,13 @@ def test_one_state_and_self_loops_draw() -> None:
         svg = graph_svg(soundtrack, frozenset({"lost"}))
         assert 'class="faint"' in svg
         ET.fromstring(svg)
+
+
+def test_what_is_alarming_is_drawn_so_and_nothing_else() -> None:
+    text = "soundtrack: s\ninitial: a\nstyles: { x: { prompts: x } }\nstates: { a: { style: x }, b: { style: x } }\n"
+    text += "transitions: [{ from: a, to: b, on: p }, { from: b, to: a, on: q }]\nevents: { home: { state: a } }"
+    soundtrack = parse_soundtrack(text)
+    assert 'alarming"' not in graph_svg(soundtrack)
+    for alarming in (frozenset({1}), frozenset({"home"})):
+        svg = graph_svg(soundtrack, frozenset(), alarming)
+        assert svg.count(' alarming" d=') == svg.count('class="head-alarming"') == 1
