@@ -3,8 +3,9 @@
 
 The server runs in this process, the listeners in others, so that the server's CPU time is its own. Prints CPU per
 message and how late chunks arrive (against the earliest of their stream), as a table; `--json FILE` writes the figures.
+The listeners don't decode.
 
-    python bench/load.py --sessions 32 --listeners 2 --seconds 20
+    python bench/load.py --sessions 32 --listeners 2 --seconds 20 --encoding opus
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ import grpc
 import numpy as np
 
 import segue
+from segue.channel import bearer
+from segue.v1.audio_pb2 import AudioEncoding
+from segue.v1.live_soundtrack_service_pb2 import StreamAudioRequest
 from segue_engine.batch.fake import FakeEngine
 from segue_engine.batch.fake_styles import HashStyleEncoder
 from segue_engine.contract import SAMPLE_RATE
@@ -42,6 +46,15 @@ states: {calm: {style: calm}}
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What every listener does. encoding: as in AudioEncoding, such as S16."""
+
+    seconds: float
+    chunk_ms: int
+    encoding: str
+
+
+@dataclass(frozen=True)
 class Figures:
     """What a run has shown. Lateness: arrival of a chunk against the clock of its stream's earliest, in ms."""
 
@@ -49,6 +62,7 @@ class Figures:
     listeners: int
     seconds: float
     chunk_ms: int
+    encoding: str
     messages: int
     megabytes: float
     server_cpu_seconds: float
@@ -64,33 +78,42 @@ class Figures:
     cores: int
 
 
-async def listen(session: segue.aio.Session, until: float, chunk_ms: int) -> tuple[list[float], int]:
+async def listen(music: segue.aio.Client, session_id: str, token: str, given: Wish) -> tuple[list[float], int]:
     """How late each chunk came against the earliest of its stream, in ms; and underruns."""
     arrivals: list[tuple[float, int]] = []
-    async for block in session.audio(chunk_ms=chunk_ms):
-        now = time.monotonic()
-        arrivals.append((now, block.end))
+    playout, until = segue.Playout(), time.monotonic() + given.seconds
+    request = StreamAudioRequest(
+        session_id=session_id, chunk_ms=given.chunk_ms, encoding=AudioEncoding.Value(f"AUDIO_ENCODING_{given.encoding}")
+    )
+    call = music.live.StreamAudio(request, metadata=bearer(token))
+    async for message in call:
+        if message.WhichOneof("message") != "audio":
+            continue
+        now, chunk = time.monotonic(), message.audio
+        playout.arrived(chunk.first_sample, chunk.sample_count, now)
+        arrivals.append((now, chunk.first_sample + chunk.sample_count))
         if now >= until:
             break
+    call.cancel()
     if not arrivals:
         return [], 0
     relative = np.array([now - end / SAMPLE_RATE for now, end in arrivals])
     steady = relative[len(relative) // 4 :]
-    return list((steady - steady.min()) * 1000), session.stats.underruns
+    return list((steady - steady.min()) * 1000), playout.underruns
 
 
-async def listeners_process(address: str, tokens: list[tuple[str, str]], seconds: float, chunk_ms: int) -> None:
+async def listeners_process(address: str, tokens: list[tuple[str, str]], given: Wish) -> None:
     """Listen to each session, and print what came of it."""
     async with segue.aio.connect(address) as music:
-        until = time.monotonic() + seconds
-        tasks = [listen(music.attach(name, token), until, chunk_ms) for name, token in tokens]
+        tasks = [listen(music, name, token, given) for name, token in tokens]
         results = await asyncio.gather(*tasks)
     late = [value for values, _ in results for value in values]
     print(json.dumps({"late": late, "underruns": sum(count for _, count in results)}))
 
 
-async def measure(sessions: int, listeners: int, seconds: float, chunk_ms: int) -> Figures:
+async def measure(sessions: int, listeners: int, given: Wish) -> Figures:
     """One run. The listeners' processes are ended with it."""
+    seconds, chunk_ms = given.seconds, given.chunk_ms
     assembly = SimpleNamespace(engine=FakeEngine(slots=sessions), style_encoder=HashStyleEncoder())
     settings = Settings(port=0, drain_ms=0, max_listeners=max(64, listeners), chunk_ms=chunk_ms)
     async with running(settings, assembly, [parse_soundtrack(SOUNDTRACK)]) as server:
@@ -104,6 +127,8 @@ async def measure(sessions: int, listeners: int, seconds: float, chunk_ms: int) 
                     *command,
                     "--chunk-ms",
                     str(chunk_ms),
+                    "--encoding",
+                    given.encoding.lower(),
                     stdin=asyncio.subprocess.PIPE,
                     stdout=asyncio.subprocess.PIPE,
                 )
@@ -130,6 +155,7 @@ async def measure(sessions: int, listeners: int, seconds: float, chunk_ms: int) 
         listeners=listeners,
         seconds=seconds,
         chunk_ms=chunk_ms,
+        encoding=given.encoding.lower(),
         messages=messages,
         megabytes=round((after["segue_audio_bytes_total"] - counts["segue_audio_bytes_total"]) / 1e6, 1),
         server_cpu_seconds=round(spent, 2),
@@ -164,16 +190,17 @@ def main() -> None:
     parser.add_argument("--listeners", type=int, default=1, help="per session")
     parser.add_argument("--seconds", type=float, default=10.0, help="at most 600")
     parser.add_argument("--chunk-ms", type=int, default=80)
+    parser.add_argument("--encoding", choices=("s16", "f32", "qoa", "opus"), default="s16")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--as-listeners", metavar="ADDRESS", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    seconds = min(600.0, max(1.0, given.seconds))
+    wish = Wish(min(600.0, max(1.0, given.seconds)), given.chunk_ms, given.encoding.upper())
     if given.as_listeners:
         tokens = [(name, token) for name, token in json.loads(sys.stdin.read())]
-        asyncio.run(listeners_process(given.as_listeners, tokens, seconds, given.chunk_ms))
+        asyncio.run(listeners_process(given.as_listeners, tokens, wish))
         return
     configure("console", "warning")
-    figures = asyncio.run(measure(given.sessions, given.listeners, seconds, given.chunk_ms))
+    figures = asyncio.run(measure(given.sessions, given.listeners, wish))
     for name, value in asdict(figures).items():
         print(f"{name:28} {value}")
     print(

@@ -32,6 +32,9 @@ CPU_SLOTS_LARGE: Final = 4
 ACCELERATOR_SLOTS: Final = 256
 ACCELERATOR_SLOTS_1: Final = 64
 """Of a Magenta RT 1, whose sessions take up to 176 MB each."""
+REWIND_FRAMES: Final = 250
+REWIND_FRAMES_LARGE: Final = 50
+"""Of models that remember much per frame."""
 CPU_SIZES: Final[tuple[int, ...]] = (4, 16)
 """A CPU bank has 16 rows: more fall out of its caches."""
 CPU_SIZES_LARGE: Final[tuple[int, ...]] = (1, 4)
@@ -62,7 +65,7 @@ def assemble(
     model: str = STARTER,
     slots: int | None = None,
     device: str = "auto",
-    rewind_frames: int = 250,
+    rewind_frames: int | None = None,
     guidance: bool = True,
     compile_cache: Path | None = None,
     models_dir: Path | None = None,
@@ -71,7 +74,8 @@ def assemble(
     """Put an engine together; `engine.warm_up()` compiles it. Once per process and on the thread that owns the device.
 
     model: one of `models()`, or "auto" for the best one that is here. slots: sessions at once, by default what the
-    device usually carries. rewind_frames: how far a session can go back. guidance: whether to compile for guidance
+    device usually carries. rewind_frames: how far a session can go back, by default ten seconds where that is cheap and
+    two where it is not. guidance: whether to compile for guidance
     other than 1 where that takes second programs. compile_cache: folder for compiled programs, by default in the user's
     cache. models_dir: where to look for models' files first. magenta: how a Magenta RT is run.
     Raises AssembleError for an argument, EngineError for files that are missing or damaged.
@@ -83,15 +87,16 @@ def assemble(
         raise AssembleError(f"device: expected one of {', '.join(DEVICES)}, got {device!r}")
     if slots is not None and slots < 1:
         raise AssembleError(f"slots: expected at least 1, got {slots}")
-    if rewind_frames < 0:
+    if rewind_frames is not None and rewind_frames < 0:
         raise AssembleError(f"rewind_frames: expected at least 0, got {rewind_frames}")
     if wanted == FAKE:
-        return _fake(slots, rewind_frames)
+        return _fake(slots, _rewind(wanted, rewind_frames))
     from segue_engine.batch.platform import device_memory, prepare
 
     kind, reason = prepare(device, compile_cache), ""
     if wanted == AUTO:
         wanted, reason = best_model(kind, device_memory(), models_dir)
+    rewind_frames = _rewind(wanted, rewind_frames)
     if wanted == STARTER:
         engine, styles = _starter(_plan(kind, STARTER, slots), rewind_frames, guidance)
     else:
@@ -106,6 +111,12 @@ def assemble(
 def models(models_dir: Path | None = None) -> tuple[str, ...]:
     """Names that `assemble` knows, whether or not their files are here."""
     return (*names(models_dir), FAKE)
+
+
+def _rewind(model: str, frames: int | None) -> int:
+    if frames is not None:
+        return frames
+    return REWIND_FRAMES if model in (STARTER, FAKE) else REWIND_FRAMES_LARGE
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,12 @@ class Settings(BaseModel):
     goodbye_ms: int = Field(default=1_000, ge=0, le=60_000)
     """How long a listener that is cut off may take to read its Goodbye."""
     report_every_ms: int = Field(default=500, ge=50, le=60_000)
+    rewind_margin_ms: int = Field(default=100, ge=0, le=5_000)
+    """How far beyond the playhead a control replaces what is generated already; a measured round trip is added."""
+    rewinds_per_second: float = Field(default=2.0, ge=0.0, le=25.0)
+    """Per session; what is beyond lands at the head. 0 switches rewinding off."""
+    rewind_share: float = Field(default=4.0, ge=0.0, le=100.0)
+    """Seconds of audio that a session may have replaced per second, over a while."""
 
     grace_ms: int = Field(default=30_000, ge=100, le=3_600_000)
     """How long a session lives that nobody listens to."""
@@ -59,6 +65,10 @@ class Settings(BaseModel):
     """request_ids remembered per session."""
     style_workers: int = Field(default=2, ge=1, le=64)
     """Threads that quantise the styles of running sessions, and as many that embed prompts."""
+    opus_bit_rate: int = Field(default=128_000, ge=16_000, le=510_000)
+    """Bits a second of Opus streams, both channels together."""
+    encode_workers: int = Field(default=2, ge=1, le=64)
+    """Threads that encode Opus and QOA."""
     style_cache: int = Field(default=4_096, ge=16)
     """Blends whose style codes are remembered per soundtrack."""
 

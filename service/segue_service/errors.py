@@ -134,6 +134,11 @@ def not_built(feature: str) -> Refused:
     return Refused(code_pb2.UNIMPLEMENTED, errors_pb2.ERROR_REASON_NOT_BUILT, f"{feature} is not built yet")
 
 
+def lacking(feature: str, why: str) -> Refused:
+    """Part of the contract that this server is not equipped for; `feature` as in GetServerInfo.not_built."""
+    return Refused(code_pb2.UNIMPLEMENTED, errors_pb2.ERROR_REASON_NOT_BUILT, f"{feature}: {why}")
+
+
 def problems_of(diagnostics: Sequence[Diagnostic]) -> list[errors_pb2.SoundtrackProblem]:
     """Diagnostics of a soundtrack as they go over the wire."""
     error, warning = errors_pb2.SoundtrackProblem.SEVERITY_ERROR, errors_pb2.SoundtrackProblem.SEVERITY_WARNING

@@ -27,6 +27,7 @@ from segue_service.api.operations import OperationsHandlers
 from segue_service.config import Settings
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
+from segue_service.session.codecs import Codecs
 from segue_service.session.device_thread import DeviceThread, exit_process
 from segue_service.session.hub import Hub
 from segue_service.session.library import Library, Record
@@ -105,9 +106,10 @@ async def running(
         metrics_port = _serve_metrics(stack, metrics, settings)
         executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
         slow = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-embed"))
+        encoders = stack.enter_context(ThreadPoolExecutor(settings.encode_workers, "segue-encode"))
         hub = Hub(engine, 2 * engine.info.slots, -(-settings.history_ms * FRAME_RATE // 1000), metrics)
         device = DeviceThread(engine, hub.on_report, metrics, on_death=on_death)
-        parts = Parts(engine, hub, device, executor, slow, settings, metrics)
+        parts = Parts(engine, hub, device, executor, slow, Codecs(encoders, settings.opus_bit_rate), settings, metrics)
         registry = Registry(parts)
         library = Library(
             *(assembly.style_encoder, slow, engine.info.capabilities),

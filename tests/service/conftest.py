@@ -104,12 +104,14 @@ class Opened:
 
     async def hear(self, samples: int, **fields: Any) -> tuple[bytes, list[Any]]:
         """Audio until so many samples are there, and all messages."""
-        heard, messages = b"", []
+        heard, messages, begin = b"", [], None
         call = self.stream(**fields)
         async for message in call:
             messages.append(message)
             if message.WhichOneof("message") == "audio":
-                heard += message.audio.payload
+                first = message.audio.first_sample
+                begin = first if begin is None else begin
+                heard = heard[: 4 * (first - begin)] + message.audio.payload
             if len(heard) >= 4 * samples:
                 break
         call.cancel()

@@ -100,7 +100,8 @@ async def test_metrics_are_served(start: Any) -> None:
         text = await asyncio.to_thread(lambda: urllib.request.urlopen(url).read().decode())
     for line in (
         "segue_sessions 1.0",
-        'segue_controls_total{kind="PostEvent",landing="head"} 1.0',
+        'segue_controls_total{kind="PostEvent",landing="rewound"} 1.0',
+        "segue_rewinds_total 1.0",
         'segue_refused_total{method="PostEvent",reason="not_found"} 1.0',
         "segue_ready 1.0",
     ):

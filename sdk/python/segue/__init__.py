@@ -28,6 +28,7 @@ from segue.errors import (
     Unavailable,
     Unimplemented,
 )
+from segue.playback import PlaybackBuffer
 from segue.playout import Playout
 from segue.reception import Block, Stats
 from segue.replies import Reply
@@ -41,6 +42,7 @@ __all__ = [
     "NotFound",
     "OutOfRange",
     "PermissionDenied",
+    "PlaybackBuffer",
     "Playout",
     "Reply",
     "ResourceExhausted",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -13,8 +14,10 @@ import grpc
 
 from segue.channel import DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
 from segue.controls import Controls, create_request
+from segue.decoding import Encoding
 from segue.errors import NotFound, translate
-from segue.reception import Block, Encoding, Reception, Stats, mend
+from segue.playout import Heard
+from segue.reception import Block, Reception, Stats, mend
 from segue.replies import Reply
 from segue.v1 import live_soundtrack_service_pb2 as live
 from segue.v1 import session_pb2, stream_pb2
@@ -136,7 +139,7 @@ class Session(Controls[Awaitable[Reply]]):
         self._on_event: list[Callable[[stream_pb2.Event], object]] = []
         self._on_warning: list[Callable[[stream_pb2.Warning], object]] = []
         self._reception: Reception | None = None
-        self._heard: int | None = None
+        self._heard = Heard()
 
     async def audio(
         self,
@@ -149,7 +152,8 @@ class Session(Controls[Awaitable[Reply]]):
         """Blocks of the timeline until the music is stopped or the session closed; breaks are mended by reconnecting.
 
         Events are called back before the block that holds them. Read on, or the server will cut you off.
-        Raises StreamEnded, SegueError.
+        encoding: s16, f32 (float32 blocks), qoa or opus, which needs the extra `opus` on both sides.
+        Raises StreamEnded, SegueError, ImportError.
         """
         reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock)
         reception.on_event, reception.on_warning = self._on_event, self._on_warning
@@ -181,7 +185,7 @@ class Session(Controls[Awaitable[Reply]]):
 
     async def heard(self, playhead_sample: int, underruns: int = 0) -> int:
         """Report the first sample that has not been heard yet; gives the playhead that the server believes."""
-        self._heard = playhead_sample
+        self._heard.at(playhead_sample, time.monotonic())
         request = live.ReportPlaybackRequest(
             session_id=self.session_id,
             listener_id=self._playhead()[1],
@@ -211,4 +215,7 @@ class Session(Controls[Awaitable[Reply]]):
         return Reply.of((await self._send(method, request)).outcome)
 
     def _playhead(self) -> tuple[int | None, str]:
-        return self._heard, self._reception.listener_id if self._reception is not None else ""
+        reception = self._reception
+        if reception is None:
+            return None, ""
+        return self._heard.by(time.monotonic(), reception.next_sample), reception.listener_id

@@ -23,9 +23,10 @@ class Playout:
     _first: int = 0
     _end: int = 0
 
-    def arrived(self, first_sample: int, count: int, now: float) -> None:
-        """Samples have arrived. A jump in the timeline begins a new reckoning."""
-        if self._begin is None or first_sample != self._end:
+    def arrived(self, first_sample: int, count: int, now: float, *, replaces: bool = False) -> None:
+        """Samples have arrived; they may replace older ones. Any other jump in the timeline begins a new reckoning."""
+        replaces = replaces and self._first < first_sample <= self._end
+        if self._begin is None or (first_sample != self._end and not replaces):
             self._begin, self._first = now + self.buffer, first_sample
         reserve = self._begin + (first_sample - self._first) / SAMPLE_RATE - now
         if first_sample != self._first:
@@ -41,3 +42,22 @@ class Playout:
         if self._begin is None:
             return self._end
         return max(self._first, min(self._end, self._first + int((now - self._begin) * SAMPLE_RATE)))
+
+
+@dataclass(slots=True)
+class Heard:
+    """Where a client that reports its playhead has got to since: it goes on at the sample rate."""
+
+    _sample: int | None = None
+    _since: float = 0.0
+
+    def at(self, sample: int, now: float) -> None:
+        """The client has reported."""
+        self._sample, self._since = sample, now
+
+    def by(self, now: float, end: int | None) -> int | None:
+        """The first sample not heard by now, at most `end`; None if nothing was ever reported."""
+        if self._sample is None:
+            return None
+        moved = self._sample + int((now - self._since) * SAMPLE_RATE)
+        return moved if end is None else max(self._sample, min(moved, end))

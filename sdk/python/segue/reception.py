@@ -6,27 +6,28 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import grpc
-import numpy as np
 from numpy.typing import NDArray
 
 from segue.channel import RECONNECT_TRIES
+from segue.decoding import Encoding, decoder_of
 from segue.errors import OutOfRange, ResourceExhausted, StreamEnded, Unavailable, translate
 from segue.playout import Playout
 from segue.v1 import audio_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioRequest, StreamAudioResponse
 
-Encoding = Literal["s16", "f32"]
-_ENCODINGS: Final = {"s16": audio_pb2.AUDIO_ENCODING_S16, "f32": audio_pb2.AUDIO_ENCODING_F32}
-_DTYPES: Final = {audio_pb2.AUDIO_ENCODING_S16: "<i2", audio_pb2.AUDIO_ENCODING_F32: "<f4"}
 _ENDS: Final = (stream_pb2.Goodbye.REASON_STOPPED, stream_pb2.Goodbye.REASON_CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Samples of the timeline: pcm int16[n, 2] (float32 where that was asked for), from first_sample on."""
+    """Samples of the timeline: pcm int16[n, 2] (float32 where that was asked for), from first_sample on.
+
+    Blocks of one take follow each other. One of a higher take replaces whatever lies from its first sample on:
+    `PlaybackBuffer` does that.
+    """
 
     first_sample: int
     pcm: NDArray[Any]
@@ -46,6 +47,8 @@ class Stats:
     samples: int = 0
     gaps: int = 0
     """Times that samples were missed for good."""
+    takes: int = 0
+    """Times that samples were replaced by a later take."""
     reconnects: int = 0
     playout: Playout = field(default_factory=Playout)
 
@@ -60,8 +63,8 @@ class Reception:
     def __init__(
         self, session_id: str, encoding: Encoding, from_sample: int | None, chunk_ms: int, clock: bool
     ) -> None:
-        if encoding not in _ENCODINGS:
-            raise ValueError(f"encoding: expected one of {', '.join(_ENCODINGS)}, got {encoding!r}")
+        self._encoding: Encoding = encoding
+        self._decoder = decoder_of(encoding)
         self.stats = Stats()
         self.on_event: list[Callable[[stream_pb2.Event], object]] = []
         self.on_warning: list[Callable[[stream_pb2.Warning], object]] = []
@@ -71,15 +74,15 @@ class Reception:
         self.next_sample = from_sample
         self.tries = 0
         """Reconnects since audio last arrived."""
-        self._session_id, self._encoding = session_id, _ENCODINGS[encoding]
+        self._session_id = session_id
         self._chunk_ms, self._clock = chunk_ms, clock
-        self._dtype = _DTYPES[self._encoding]
+        self._take = 0
 
     def request(self) -> StreamAudioRequest:
         """How to begin, or to go on."""
         request = StreamAudioRequest(
             session_id=self._session_id,
-            encoding=self._encoding,
+            encoding=self._decoder.encoding,
             chunk_ms=self._chunk_ms,
             without_clock=not self._clock,
         )
@@ -100,6 +103,7 @@ class Reception:
                     warning_callback(message.warning)
             case "ready":
                 self.ready = message.ready
+                self._decoder = decoder_of(self._encoding)
                 self.listener_id = message.ready.listener_id
             case "goodbye":
                 self.goodbye = message.goodbye
@@ -124,13 +128,17 @@ class Reception:
         self.next_sample = None
 
     def _block(self, chunk: audio_pb2.AudioChunk) -> Block:
-        pcm = np.frombuffer(chunk.payload, self._dtype).reshape(-1, 2)
+        pcm = self._decoder.decode(chunk)
         stats = self.stats
         stats.blocks += 1
         stats.samples += len(pcm)
-        if stats.blocks > 1 and chunk.first_sample != self.next_sample:
+        is_new = stats.blocks > 1 and chunk.take > self._take
+        replaces = is_new and self.next_sample is not None and chunk.first_sample <= self.next_sample
+        self._take = max(self._take, chunk.take)
+        stats.takes += is_new
+        if stats.blocks > 1 and chunk.first_sample != self.next_sample and not replaces:
             stats.gaps += 1
-        stats.playout.arrived(chunk.first_sample, len(pcm), time.monotonic())
+        stats.playout.arrived(chunk.first_sample, len(pcm), time.monotonic(), replaces=replaces)
         self.next_sample = chunk.first_sample + len(pcm)
         self.tries = 0
         return Block(chunk.first_sample, pcm, chunk.take)

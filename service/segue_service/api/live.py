@@ -19,9 +19,9 @@ from segue_service.api.caller import Caller
 from segue_service.api.facts import audio_format, capabilities_of, model_info, warnings_of
 from segue_service.api.memory import RequestMemory
 from segue_service.api.not_built import CONTINUATION, NOT_BUILT, PREFILL, RESUME
-from segue_service.errors import invalid, not_built, unknown
+from segue_service.errors import invalid, lacking, not_built, unknown
 from segue_service.recordings import RecordingError, read_recording
-from segue_service.session.encoding import ENCODERS, name_of, resolve
+from segue_service.session.encoding import name_of, resolve
 from segue_service.session.library import Library, Record
 from segue_service.session.listeners import Wish
 from segue_service.session.registry import Registry
@@ -49,17 +49,17 @@ class LiveHandlers:
 
     async def get_server_info(self, request: pb.GetServerInfoRequest, caller: Caller) -> pb.GetServerInfoResponse:
         """Facts about the server."""
-        settings, registry = self._settings, self._registry
+        settings, registry, codecs = self._settings, self._registry, self._parts.codecs
         return pb.GetServerInfoResponse(
             version=version("segue"),
             ready=registry.ready and not registry.draining,
             draining=registry.draining,
             model=model_info(self._parts.engine, self._library.encoder),
             format=audio_format(audio_pb2.AUDIO_ENCODING_S16),
-            encodings=[audio_pb2.AudioEncoding.ValueType(encoding) for encoding in ENCODERS],
+            encodings=codecs.encodings,
             slots=registry.slots,
             free_slots=registry.free,
-            not_built=list(NOT_BUILT),
+            not_built=[*NOT_BUILT, *(f"AudioEncoding.{name_of(encoding)}" for encoding in codecs.missing)],
             limits=session_pb2.Limits(
                 max_request_bytes=settings.max_request_bytes,
                 max_listeners=settings.max_listeners,
@@ -82,6 +82,7 @@ class LiveHandlers:
         return response
 
     async def _create(self, request: pb.CreateSessionRequest) -> pb.CreateSessionResponse:
+        self._registry.check_open()  # before anything is looked up that may not be loaded yet
         if request.HasField("resume"):
             raise not_built(RESUME)
         if request.prefill:
@@ -130,8 +131,8 @@ class LiveHandlers:
         if request.encoding not in audio_pb2.AudioEncoding.values():
             raise invalid("encoding", f"expected a value of AudioEncoding, got {request.encoding}")
         encoding = resolve(request.encoding)
-        if encoding not in ENCODERS:
-            raise not_built(f"AudioEncoding.{name_of(encoding)}")
+        if encoding not in self._parts.codecs.encodings:
+            raise lacking(f"AudioEncoding.{name_of(encoding)}", self._parts.codecs.missing[encoding])
         chunk_ms = request.chunk_ms or self._settings.chunk_ms
         check.within("chunk_ms", chunk_ms, _MS_PER_FRAME, 1000)
         begin = request.from_sample if request.HasField("from_sample") else None
@@ -258,7 +259,9 @@ class LiveHandlers:
         check.within("playhead_sample", request.playhead_sample, 0, 2**62)
         check.within("underruns", request.underruns, 0, 1_000_000)
         check.within("round_trip_ms", request.round_trip_ms, 0, 600_000)
-        playhead = session.report(request.listener_id, request.playhead_sample, request.underruns)
+        playhead = session.report(
+            request.listener_id, request.playhead_sample, request.underruns, request.round_trip_ms / 1000
+        )
         return pb.ReportPlaybackResponse(
             head_sample=session.head_sample, playhead_sample=playhead, report_every_ms=self._settings.report_every_ms
         )
@@ -316,7 +319,7 @@ class LiveHandlers:
         outcome = control_pb2.ControlOutcome(
             request_id=control.request_id,
             landing=landed.landing,
-            take=0,
+            take=landed.take,
             state=landed.state,
             in_transition=landed.in_transition,
             head_sample=axis.audible(landed.head_frame),

@@ -11,17 +11,11 @@ PREFILL: Final = "CreateSession.prefill"
 CONTINUATION: Final = "StreamAudio.with_continuation"
 EXIT_OVERRIDE: Final = "ControlHeader.exit_source_at"
 ALSO: Final = "ControlHeader.also"
-OPUS: Final = "AudioEncoding.OPUS"
-QOA: Final = "AudioEncoding.QOA"
-REWIND: Final = "takes and rewinding"
 
 NOT_BUILT: Final[Mapping[str, str]] = {
-    REWIND: "controls land at the head; every take is 0",
     RESUME: "a session can't be continued by another server; a broken stream resumes by from_sample",
     PREFILL: "a session can go on from an audio file (prefill_audio), not from continuation bytes",
     CONTINUATION: "continuation bytes and resume points are not sent",
-    OPUS: "encodings are S16 and F32",
-    QOA: "encodings are S16 and F32",
     EXIT_OVERRIDE: "works with SetState; events and stingers exit where the soundtrack says",
     ALSO: "works with PostEvent, SetState, SetParameters and PostTrigger; not with the other controls",
 }

@@ -99,7 +99,7 @@ def change(field: str, given: control_pb2.ParameterChange) -> SetParameters:
     values = parameters(f"{field}.values", given.values)
     if not values:
         raise invalid(f"{field}.values", "expected at least one")
-    return SetParameters(values, given.ignore_seek_speed)
+    return SetParameters(values, given.ignore_seek_speed, given.urgent)
 
 
 def post_event(request: live_soundtrack_service_pb2.PostEventRequest) -> list[Input]:

@@ -7,6 +7,8 @@ import sys
 
 import typer
 
+from segue_service.cli.bake import EXAMPLES as BAKE_EXAMPLES
+from segue_service.cli.bake import bake
 from segue_service.cli.bench import bench
 from segue_service.cli.build import build
 from segue_service.cli.check import check
@@ -17,6 +19,8 @@ from segue_service.cli.listen import listen
 from segue_service.cli.models import models
 from segue_service.cli.render import render
 from segue_service.cli.serve import serve
+from segue_service.cli.studio_test import EXAMPLES as TEST_EXAMPLES
+from segue_service.cli.studio_test import rehearse_edges
 from segue_service.cli.train import train
 from segue_service.cli.verify import verify
 from segue_service.cli.version import version
@@ -32,6 +36,8 @@ app = typer.Typer(
 for command in (serve, demo, render, listen, check, build, train, bench, verify, version):
     app.command()(command)
 app.command("eval")(evaluate)
+app.command("test", epilog=TEST_EXAMPLES)(rehearse_edges)
+app.command(epilog=BAKE_EXAMPLES)(bake)
 app.add_typer(models, name="models")
 
 

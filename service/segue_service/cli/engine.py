@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 ModelsDir = Annotated[
     Path | None,
-    typer.Option("--models-dir", help="Look for models here first [default: $SEGUE_MODELS, else segue's own folder]."),
+    typer.Option("--models-dir", help="Look for models here first (default: $SEGUE_MODELS, else segue's own folder)."),
 ]
 ModelName = Annotated[
     str, typer.Option("--model", help="starter, mrt2_small, mrt1_large, …; auto: the best one here for the device.")
@@ -51,18 +51,20 @@ def build_engine(
     codec: Literal["auto", "float32", "tf32", "bfloat16"] = "auto",
     style_levels: int = 12,
     mapper: Literal["auto", "on", "off"] = "auto",
+    rewind_seconds: float | None = 0.0,
 ) -> Assembly:
     """An engine that is not warmed up yet. Raises CommandError.
 
-    Nothing above the engine rewinds yet, so no memory is kept for it.
+    rewind_seconds: how far its sessions can go back; None: as far as suits the model.
     """
     from segue_engine.assemble import AssembleError, assemble
     from segue_engine.assemble_magenta import MagentaOptions
-    from segue_engine.contract import EngineError
+    from segue_engine.contract import FRAME_RATE, EngineError
 
     magenta = MagentaOptions(dtype=dtype, codec=codec, style_levels=style_levels, mapper=mapper)
     try:
-        assembly = assemble(model, slots, device, rewind_frames=0, models_dir=models_dir, magenta=magenta)
+        rewind = None if rewind_seconds is None else round(rewind_seconds * FRAME_RATE)
+        assembly = assemble(model, slots, device, rewind_frames=rewind, models_dir=models_dir, magenta=magenta)
     except AssembleError as error:
         raise CommandError(f"--{error}", EXIT_BAD_INPUT) from None
     except (EngineError, ValueError) as error:

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-import queue
+import os
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import typer
@@ -19,13 +22,15 @@ from segue_service.cli.files import check_audio_path, write_audio
 from segue_service.cli.render import clock
 
 if TYPE_CHECKING:
+    import segue
     from segue.v1 import stream_pb2
 
 SAMPLE_RATE = 48_000
+REPORT_SECONDS = 0.25
 
 
 class SoundCard:
-    """Plays int16[n, 2] blocks on the default output; silence where none has come. Needs the extra `listen`."""
+    """Plays what is put into its buffer on the default output; silence before that. Needs the extra `listen`."""
 
     def __init__(self) -> None:
         try:
@@ -35,8 +40,9 @@ class SoundCard:
                 f"playing needs the sound card's library ({error}): pip install 'segue[listen]' and PortAudio, "
                 "or save with --out FILE"
             ) from None
-        self._blocks: queue.SimpleQueue[NDArray[np.int16]] = queue.SimpleQueue()
-        self._rest = np.zeros((0, 2), np.int16)
+        from segue import PlaybackBuffer
+
+        self.buffer = PlaybackBuffer()
         self._stream: AbstractContextManager[Any] = sounddevice.OutputStream(
             SAMPLE_RATE, channels=2, dtype="int16", callback=self._fill
         )
@@ -48,16 +54,29 @@ class SoundCard:
     def __exit__(self, *exception: object) -> None:
         self._stream.__exit__(None, None, None)
 
-    def play(self, pcm: NDArray[np.int16]) -> None:
-        """Queue a block."""
-        self._blocks.put(pcm)
-
     def _fill(self, out: NDArray[np.int16], count: int, when: object, status: object) -> None:
-        while len(self._rest) < count and not self._blocks.empty():
-            self._rest = np.concatenate([self._rest, self._blocks.get_nowait()])
-        ready = min(count, len(self._rest))
-        out[:ready], out[ready:] = self._rest[:ready], 0
-        self._rest = self._rest[ready:]
+        out[:] = self.buffer.read(count)
+
+
+class Recording:
+    """Everything that was sent, the latest takes of it."""
+
+    def __init__(self) -> None:
+        self._blocks: list[segue.Block] = []
+
+    def put(self, block: segue.Block) -> None:
+        """Take in a block; what it replaces is dropped."""
+        while self._blocks and self._blocks[-1].first_sample >= block.first_sample:
+            self._blocks.pop()
+        if self._blocks and self._blocks[-1].end > block.first_sample:
+            last = self._blocks[-1]
+            self._blocks[-1] = replace(last, pcm=last.pcm[: block.first_sample - last.first_sample])
+        self._blocks.append(block)
+
+    @property
+    def pcm(self) -> NDArray[np.int16]:
+        """int16[n, 2]."""
+        return np.concatenate([np.zeros((0, 2), np.int16), *(block.pcm for block in self._blocks)])
 
 
 def listen(
@@ -67,6 +86,10 @@ def listen(
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long; else at Ctrl-C.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the session.")] = None,
     state: Annotated[str, typer.Option(help="State to begin in.")] = "",
+    encoding: Annotated[
+        Literal["s16", "qoa", "opus"],
+        typer.Option(help="How the audio is sent: 1.5 Mbit/s, 355 kbit/s, or 128 kbit/s (pip install 'segue[opus]')."),
+    ] = "s16",
 ) -> None:
     """Listen to a live session. Type an event to post it, `name=0.5` to set a parameter, `!name` for a stinger."""
     import segue
@@ -74,7 +97,7 @@ def listen(
     if out is not None:
         check_audio_path(out)
     card = SoundCard() if out is None else None
-    kept: list[NDArray[np.int16]] = []
+    kept = Recording()
     with segue.connect(server) as music:
         try:
             name = _uploaded(music, soundtrack)
@@ -82,26 +105,31 @@ def listen(
         except segue.SegueError as error:
             raise CommandError(f"{server}: {error}") from None
         session.on_event(_tell)
+        session.on_warning(lambda warning: console.print(f" {warning.message}", style="yellow", markup=False))
         threading.Thread(target=_controls, args=(session,), daemon=True).start()
+        if card is not None:
+            threading.Thread(target=_report, args=(session, card), daemon=True).start()
         console.print(f" {name} · seed {session.seed} · session {session.session_id}    Ctrl-C stops", markup=False)
         end = None if seconds is None else int(seconds * SAMPLE_RATE)
         try:
             with card or nullcontext():
-                for block in session.audio():
+                for block in session.audio(encoding=encoding):
                     if card is not None:
-                        card.play(block.pcm)
+                        card.buffer.put(block)
                     else:
-                        kept.append(block.pcm)
+                        kept.put(block)
                     if end is not None and block.first_sample + len(block.pcm) >= end:
                         break
                 if card is not None:
-                    time.sleep(0.5)  # what is queued
+                    time.sleep(card.buffer.reserve / SAMPLE_RATE)
         except KeyboardInterrupt:
             console.print()
+        except (ImportError, segue.Unimplemented) as error:
+            raise CommandError(f"--encoding {encoding}: {error}") from None
         finally:
             session.close()
-    if out is not None and kept:
-        write_audio(out, np.concatenate(kept)[:end], SAMPLE_RATE)
+    if out is not None and len(kept.pcm):
+        write_audio(out, kept.pcm[:end], SAMPLE_RATE)
         console.print(f" wrote {out}", markup=False)
 
 
@@ -116,15 +144,35 @@ def _uploaded(music: Any, soundtrack: str) -> str:
     return name
 
 
+def _lines(file: int) -> Iterator[str]:
+    """Lines of an open file as they come. Unbuffered: Python can't exit while a thread waits in a buffered read."""
+    rest = b""
+    while more := os.read(file, 4096):
+        *lines, rest = (rest + more).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _report(session: Any, card: SoundCard) -> None:
+    """Tell the server what has been heard, so that it knows what it may still change."""
+    import segue
+
+    while True:
+        time.sleep(REPORT_SECONDS)
+        try:
+            if card.buffer.playhead:
+                session.heard(card.buffer.playhead)
+        except segue.SegueError:
+            return
+
+
 def _controls(session: Any) -> None:
     """Read controls from standard input until it ends."""
     import segue
 
-    while True:
-        try:
-            said = input().strip()
-        except EOFError:
-            return
+    for line in _lines(sys.stdin.fileno()):
+        said = line.strip()
         try:
             if not said:
                 continue

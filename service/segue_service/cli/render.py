@@ -118,7 +118,7 @@ def render(
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same bytes.")] = None,
     out: Annotated[Path | None, typer.Option(help="Audio file: .flac, .wav or .ogg.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Also draw states, spectrogram and loudness (PNG, SVG).")] = None,
-    prefill: Annotated[Path | None, typer.Option(help="Audio file that the music goes on from (Magenta RT 2).")] = None,
+    prefill: Annotated[Path | None, typer.Option(help="Audio file that the music goes on from (Magenta RT).")] = None,
     model: ModelName = "starter",
     device: Device = "auto",
     models_dir: ModelsDir = None,

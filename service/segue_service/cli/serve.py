@@ -104,6 +104,15 @@ def serve(
     codec: Codec = "auto",
     style_levels: StyleLevels = 12,
     mapper: Mapper = "auto",
+    rewind: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=60.0,
+            help="Seconds of generated audio that a control can still change; costs memory per session "
+            "[default: 10; with a Magenta RT 2]",
+        ),
+    ] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics here, on loopback.")] = None,
     log: Annotated[str | None, typer.Option(help="console or json.")] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file of settings; flags win over it.")] = None,
@@ -148,7 +157,12 @@ def serve(
 
     def build() -> Assembly:
         return build_engine(
-            *(model, slots, device, models_dir), dtype=dtype, codec=codec, style_levels=style_levels, mapper=mapper
+            *(model, slots, device, models_dir),
+            dtype=dtype,
+            codec=codec,
+            style_levels=style_levels,
+            mapper=mapper,
+            rewind_seconds=rewind,
         )
 
     run_server(settings, build, offers, ready)

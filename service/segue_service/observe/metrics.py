@@ -100,6 +100,10 @@ class Metrics:
             "Controls that had to be placed again because the head moved.",
             registry=registry,
         )
+        self.rewinds = Counter("segue_rewinds_total", "Takes after a session's first.", registry=registry)
+        self.replaced_frames = Counter(
+            "segue_replaced_frames_total", "Frames that a later take replaced.", registry=registry
+        )
         self.underruns = Counter(
             "segue_underruns_total", "Playheads at the head, or gaps reported.", ["by"], registry=registry
         )

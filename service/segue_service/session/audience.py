@@ -12,6 +12,7 @@ from segue_engine.contract import SAMPLE_RATE
 from segue_service.config import Settings
 from segue_service.errors import sample_gone, too_many_listeners
 from segue_service.observe.metrics import Metrics
+from segue_service.session.codecs import Codecs
 from segue_service.session.events import EventLog
 from segue_service.session.hub import NEVER, Hub
 from segue_service.session.listeners import ChunkCache, Listener, Wish
@@ -29,11 +30,19 @@ class Audience:
     """Listeners by name. `on_audio` is told when the head has reached what one of them waits for."""
 
     def __init__(
-        self, hub: Hub, place: int, events: EventLog, settings: Settings, metrics: Metrics, *, lead_ms: int
+        self,
+        hub: Hub,
+        place: int,
+        events: EventLog,
+        settings: Settings,
+        metrics: Metrics,
+        codecs: Codecs,
+        *,
+        lead_ms: int,
     ) -> None:
         # While a session catches up with its lead, a listener that reads at once is behind by as much of it.
         self._lag_ms = settings.listener_lag_ms + lead_ms
-        self.chunks = ChunkCache(hub.history, place, metrics)
+        self.chunks = ChunkCache(hub.history, place, codecs)
         self._hub, self._place, self._events = hub, place, events
         self._settings, self._metrics = settings, metrics
         self._listeners: dict[str, Listener] = {}
@@ -52,7 +61,7 @@ class Audience:
         """A listener by name; "" is the lone one."""
         return self._listeners.get(name) if name else self.lone
 
-    def join(self, wish: Wish, begin: int | None, playhead: int) -> Listener:
+    def join(self, wish: Wish, begin: int | None, playhead: int, take: int) -> Listener:
         """A new listener from `begin` on, None: from the playhead. Raises Refused."""
         settings, history = self._settings, self._hub.history
         if len(self._listeners) >= settings.max_listeners:
@@ -73,6 +82,7 @@ class Audience:
             self._metrics,
             lag_samples=self._lag_ms * SAMPLE_RATE // 1000,
             single_frames=settings.single_frame_chunks,
+            take=take,
             on_arm=self._arm,
         )
         self._listeners[listener.name] = listener
@@ -97,6 +107,25 @@ class Audience:
                 listener.end(Goodbye(reason=Goodbye.REASON_SLOW_LISTENER, message=message, retry_after_ms=100))
         needs = [listener.need for listener in self._listeners.values() if listener.ending is None]
         self._hub.wake_sample[self._place] = min(needs, default=NEVER)
+
+    def furthest(self, playhead: int) -> int:
+        """The first sample that nobody has heard, given the session's playhead."""
+        reported = (one.playhead for one in self._listeners.values() if one.playhead is not None)
+        return max((playhead, *reported))
+
+    def rewound(self, sample: int, take: int) -> None:
+        """The timeline is another one from this sample on."""
+        self.chunks.clear(sample)
+        for listener in self._listeners.values():
+            listener.rewound(sample, take)
+        needs = [listener.need for listener in self._listeners.values() if listener.ending is None]
+        self._hub.wake_sample[self._place] = min(needs, default=NEVER)
+
+    def tell_late(self, event: stream_pb2.Event) -> None:
+        """Tell an event to those whom the chunk that holds it has left already."""
+        for listener in self._listeners.values():
+            if listener.position > event.sample:
+                listener.tell(StreamAudioResponse(event=event))
 
     def warn(self, code: stream_pb2.Warning.Code.ValueType, message: str) -> None:
         """Tell every listener something, the same thing at most every few seconds."""

@@ -64,6 +64,12 @@ class Device:
         blocks = self.engine.step(self.handles[due].tolist())
         return blocks, self.pacer.follow(due, self.engine.heads()[due])
 
+    def rewind(self, handle: SlotHandle, frame: int) -> int:
+        """Take a slot back so that `frame` comes next; gives the frame reached, which may be a later one."""
+        reached = self.engine.rewind(handle, frame)
+        self.pacer.rewound(handle.index, reached, self.now())
+        return reached
+
     def bind(self, handle: SlotHandle, head: int, target: int, playhead: float, *, active: bool) -> None:
         """Enter a slot into the books; `head` is the timeline sample at which its next frame begins."""
         self.handles[handle.index] = handle

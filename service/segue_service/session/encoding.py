@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""int16 samples → payload bytes, per encoding."""
+"""int16 samples → payload bytes, for the encodings that take no encoder; names of all of them."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ class Told:
     frame: int = field(compare=False)
     message: bytes = field(compare=False)
     is_clock: bool = field(compare=False, default=False)
+    what: bytes = field(compare=False, default=b"")
 
 
 class EventLog:
@@ -39,16 +40,25 @@ class EventLog:
     def __init__(self) -> None:
         self._events: list[Told] = []
         self._order = 0
+        self._retracted: frozenset[bytes] = frozenset()
 
-    def add(self, event: stream_pb2.Event, frame: int = -1, *, is_clock: bool = False) -> None:
-        """Tell an event at event.sample; with a frame it may be taken back by `retract`."""
+    def add(self, event: stream_pb2.Event, frame: int = -1, *, is_clock: bool = False) -> bool:
+        """Tell an event at event.sample; with a frame it may be taken back by `retract`. Gives whether it is news: not
+        among what was taken back last, whatever its take."""
         self._order += 1
         message = StreamAudioResponse(event=event).SerializeToString()
-        bisect.insort(self._events, Told(event.sample, self._order, frame, message, is_clock))
+        what = _without_take(event) if frame >= 0 else b""
+        bisect.insort(self._events, Told(event.sample, self._order, frame, message, is_clock, what))
+        return what not in self._retracted
 
     def retract(self, frame: int) -> None:
         """Take back what the machine foresaw after this frame."""
+        self._retracted = frozenset(event.what for event in self._events if event.frame > frame)
         self._events = [event for event in self._events if event.frame <= frame]
+
+    def cut(self, sample: int) -> None:
+        """Forget what was told of the sound from this sample on, which is replaced; the machine's own stays."""
+        self._events = [event for event in self._events if event.sample < sample or event.frame >= 0]
 
     def between(self, begin: int, end: int, *, clock: bool) -> Iterable[bytes]:
         """Messages of the events with begin <= sample < end, in order."""
@@ -62,6 +72,13 @@ class EventLog:
     def forget(self, before: int) -> None:
         """Drop what lies before this sample."""
         del self._events[: bisect.bisect_left(self._events, before, key=lambda event: event.sample)]
+
+
+def _without_take(event: stream_pb2.Event) -> bytes:
+    plain = stream_pb2.Event()
+    plain.CopyFrom(event)
+    plain.take = 0
+    return plain.SerializeToString(deterministic=True)
 
 
 def wire_event(effect: Effect, request_id: str, take: int, axis: Axis) -> stream_pb2.Event:

@@ -94,13 +94,34 @@ class Hub:
         self._tails.pop(place, None)
         self.wake_sample[place] = self.follow_frame[place] = NEVER
 
+    def rewind(self, place: int, frame: int) -> None:
+        """Frames from this one on are going to be replaced by what comes next."""
+        self.history.go_back(place, frame)
+        self._read(place, frame - 1)
+
+    def _read(self, place: int, frame: int) -> None:
+        """Set the musical clock by a frame that is held; it stays as it is if there is none."""
+        codes = self.history.codes_of(place, frame)
+        if self._clock is None or codes is None:
+            return
+        self._readings[place] = _columns(self._clock.read(codes[None]))[0]
+        self._read_frame[place] = frame
+
     def clock_at(self, place: int, frame: int) -> MusicClock | None:
-        """The musical clock of a frame near the head; None if the engine has none or nothing has arrived yet."""
+        """The musical clock of a frame, read off the one before it if that is held, else off the head; None if the
+        engine has none or nothing has arrived yet."""
         if self._read_frame[place] < 0:
             return None
-        _, bar, per_bar, bpm, to_beat, to_bar = self._readings[place].tolist()
-        read = MusicClock(
-            frame=int(self._read_frame[place]),
+        if frame <= self._read_frame[place]:
+            codes = self.history.codes_of(place, frame - 1)
+            if self._clock is not None and codes is not None:
+                return self._music_clock(_columns(self._clock.read(codes[None]))[0], frame - 1).at(frame)
+        return self._music_clock(self._readings[place], int(self._read_frame[place])).at(frame)
+
+    def _music_clock(self, columns: NDArray[np.float64], frame: int) -> MusicClock:
+        _, bar, per_bar, bpm, to_beat, to_bar = columns.tolist()
+        return MusicClock(
+            frame=frame,
             bpm=bpm,
             beats_per_bar=int(per_bar),
             frames_to_beat=int(to_beat),
@@ -108,7 +129,6 @@ class Hub:
             bar=int(bar),
             phrase_bars=self._phrase_bars,
         )
-        return read.at(frame)
 
     def bpm(self, place: int) -> float:
         """Quarter notes a minute at the head; 0 if unknown."""
@@ -163,15 +183,7 @@ class Hub:
             return
         reading: ClockReading = self._clock.read(codes)
         self._phrase_bars = reading.phrase_bars
-        columns = (
-            reading.beat,
-            reading.bar,
-            reading.beats_per_bar,
-            reading.bpm,
-            reading.frames_to_beat,
-            reading.frames_to_bar,
-        )
-        self._readings[places] = np.stack(columns, axis=-1)
+        self._readings[places] = _columns(reading)
         self._read_frame[places] = frames
         for row in np.flatnonzero(reading.on_beat).tolist():
             beat, bar, per_bar, bpm = self._readings[places[row], :4].tolist()
@@ -201,3 +213,18 @@ class Hub:
         if tenant is None:
             raise RuntimeError(f"place {place} is fed and belongs to nobody")
         return tenant
+
+
+def _columns(reading: ClockReading) -> NDArray[np.float64]:
+    """A row per reading: what of it a `MusicClock` is made of."""
+    return np.stack(
+        [
+            reading.beat,
+            reading.bar,
+            reading.beats_per_bar,
+            reading.bpm,
+            reading.frames_to_beat,
+            reading.frames_to_bar,
+        ],
+        axis=-1,
+    ).astype(np.float64)

@@ -16,29 +16,68 @@ from typing import Final
 from segue.v1 import audio_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
 from segue_service.observe.metrics import Metrics
+from segue_service.session.codecs import Codecs
 from segue_service.session.encoding import ENCODERS, name_of
 from segue_service.session.events import EventLog
+from segue_service.session.packets import Packets, Run
 from segue_service.session.timeline import History
 
 Goodbye = stream_pb2.Goodbye
 _KEPT_CHUNKS: Final = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A serialised message, the sample after its last, and the run of packets that it is of, if it is compressed."""
+
+    message: bytes
+    end: int
+    run: Run | None = None
+
+
 class ChunkCache:
     """Audio messages of one session, encoded once per stretch and encoding. Event loop only."""
 
-    def __init__(self, history: History, place: int, metrics: Metrics) -> None:
-        self._history, self._place, self._metrics = history, place, metrics
-        self._kept: OrderedDict[tuple[int, int, int], bytes] = OrderedDict()
+    def __init__(self, history: History, place: int, codecs: Codecs) -> None:
+        self._history, self._place = history, place
+        self._kept: OrderedDict[tuple[int, int, int, int], bytes] = OrderedDict()
+        self._codecs = codecs
+        self.packets: dict[int, Packets] = {}
+        """Of the compressed encodings that were asked for."""
         self.encoded = 0
 
-    def message(self, encoding: audio_pb2.AudioEncoding.ValueType, begin: int, end: int, take: int) -> bytes:
-        """The serialised message that holds samples [begin, end)."""
-        key = (encoding, begin, end)
+    def delay(self, encoding: int) -> int:
+        """Samples by which the end of the last frame's payload is behind the end of the frame."""
+        codec = self._codecs.framed.get(encoding)
+        return 0 if codec is None else codec.delay
+
+    async def chunk(
+        self, encoding: int, begin: int, end: int, take: int, run: Run | None, *, is_last: bool = False
+    ) -> Chunk | None:
+        """The message that holds samples [begin, end) or the first of them, for a listener that has read `run` so far.
+
+        None if the timeline was replaced meanwhile. is_last: the music ends at `end`.
+        """
+        if encoding in ENCODERS:
+            return Chunk(self._message(encoding, begin, end, take, 0, None), end)
+        packets = self.packets.get(encoding)
+        if packets is None:
+            codec = self._codecs.framed[encoding]
+            packets = self.packets[encoding] = Packets(self._history, self._place, codec)
+        read = await packets.read(begin, end, run, is_last=is_last)
+        if read is None:
+            return None
+        return Chunk(self._message(encoding, begin, read.end, take, read.skip, read.payload), read.end, read.run)
+
+    def _message(self, encoding: int, begin: int, end: int, take: int, skip: int, payload: bytes | None) -> bytes:
+        key = (encoding, begin, end, skip)
         found = self._kept.get(key)
         if found is None:
-            payload = ENCODERS[encoding](self._history.pcm(self._place, begin, end))
-            chunk = audio_pb2.AudioChunk(take=take, first_sample=begin, sample_count=end - begin, payload=payload)
+            if payload is None:
+                payload = ENCODERS[encoding](self._history.pcm(self._place, begin, end))
+            chunk = audio_pb2.AudioChunk(
+                take=take, first_sample=begin, sample_count=end - begin, payload=payload, skip_samples=skip
+            )
             found = StreamAudioResponse(audio=chunk).SerializeToString()
             self.encoded += 1
             self._kept[key] = found
@@ -46,9 +85,11 @@ class ChunkCache:
                 self._kept.popitem(last=False)
         return found
 
-    def clear(self) -> None:
-        """The timeline has been replaced."""
+    def clear(self, sample: int = 0) -> None:
+        """The timeline has been replaced from this sample on."""
         self._kept.clear()
+        for packets in self.packets.values():
+            packets.replaced(sample)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +117,15 @@ class Listener:
         *,
         lag_samples: int,
         single_frames: int,
+        take: int = 0,
         on_arm: Callable[[int], None],
     ) -> None:
         self.name = name
         self.wish = wish
         self.position = wish.begin
         """First sample that has not been handed to the transport."""
+        self.take = take
+        """Of the chunks to come."""
         self.playhead: int | None = None
         """As reported by the client."""
         self.ending: Goodbye | None = None
@@ -89,7 +133,7 @@ class Listener:
         """Called when the stream is to end, to see that it does even if its client reads nothing."""
         self._history, self._place, self._chunks, self._events = history, place, chunks, events
         self._metrics = metrics
-        self._singles = single_frames
+        self._singles = self._first_singles = single_frames
         self._lag = lag_samples
         lag_now = max(0, history.head_sample(place) - wish.begin)
         self._allowed = max(lag_samples, lag_now + lag_samples)
@@ -101,21 +145,31 @@ class Listener:
         """Called when the first chunk is handed to the transport."""
         self._extra: list[bytes] = []
         self._label = name_of(wish.encoding)
+        self._delay = chunks.delay(wish.encoding)
+        self._run: Run | None = None
 
     @property
     def need(self) -> int:
         """Head at which the session must look at this listener again: its next chunk is there, or it is too slow."""
-        return self._chunk_end() if self._waiting else self.position + self._allowed + 1
+        return self._chunk_end() + self._delay if self._waiting else self.position + self._allowed + 1
 
     def tell(self, message: StreamAudioResponse) -> None:
         """Send a message before the next chunk."""
         self._extra.append(message.SerializeToString())
         self._ready.set()
 
+    def rewound(self, sample: int, take: int) -> None:
+        """The timeline is another one from this sample on: send from there, in small chunks again."""
+        self.take = take
+        if self.position > sample:
+            self.position = sample
+            self._singles = self._first_singles
+        self._ready.set()
+
     def look(self, head: int) -> bool:
         """The head has moved; gives False if the listener is so far behind that it has to be cut off."""
         lag = head - self.position
-        if self._waiting and head >= self._chunk_end():
+        if self._waiting and head >= self._chunk_end() + self._delay:
             self._waiting = False
             self._ready.set()
         if lag <= self._lag:
@@ -137,16 +191,23 @@ class Listener:
             for extra in self._extra:
                 yield extra
             self._extra.clear()
-            begin, end = self.position, self._available()
+            begin, end, take = self.position, self._available(), self.take
             if end > begin:
-                for event in self._events.between(begin, end, clock=self.wish.clock):
-                    yield event
-                message = self._chunks.message(self.wish.encoding, begin, end, take=0)
-                if begin == self.wish.begin and self.on_first is not None:
+                chunk = await self._chunks.chunk(
+                    self.wish.encoding, begin, end, take, self._run, is_last=end == self._final
+                )
+                if chunk is None or (self.position, self.take) != (begin, take):  # rewound meanwhile
+                    continue
+                message, end, self._run = chunk.message, chunk.end, chunk.run
+                told = list(self._events.between(begin, end, clock=self.wish.clock))
+                if self.on_first is not None:
                     self.on_first(self)
-                yield message
+                    self.on_first = None
                 self._singles = max(0, self._singles - 1)
-                self.position = end
+                self.position = end  # all of it before anything is handed over: the timeline may be rewound meanwhile
+                for event in told:
+                    yield event
+                yield message
                 self._metrics.chunks.inc()
                 self._metrics.audio_bytes.labels(self._label).inc(len(message))
                 continue
@@ -156,7 +217,7 @@ class Listener:
                 return
             self._ready.clear()
             self._waiting = True
-            self._on_arm(self._chunk_end())
+            self._on_arm(self._chunk_end() + self._delay)
             await self._ready.wait()
             self._waiting = False
 
@@ -171,11 +232,11 @@ class Listener:
         if self._final is not None:
             end = min(end, self._final)
             return end if end <= head else self.position
-        return end if end <= head else self.position
+        return end if end + self._delay <= head else self.position
 
     def _chunk_end(self) -> int:
         """Where the next chunk ends: single frames first, then at multiples of the chunk's length, to be shared."""
         axis, length = self._history.axis, self.wish.chunk_frames
-        frame = axis.frame(self.position)
+        frame = axis.frame(self.position + self._delay)
         following = frame + 1 if self._singles > 0 else (frame // length + 1) * length
-        return axis.audible(following)
+        return max(0, axis.sample(following) - self._delay)

@@ -15,6 +15,10 @@ from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE
 
 NO_LIMIT: Final = np.iinfo(np.int64).max
 _URGENT: Final = FRAME_SAMPLES * 3 // 2
+_AFTER_REWIND: Final = 2 * SAMPLE_RATE
+"""Lead that is made up for at once after a rewind. What is beyond grows at the pace of the music, since a game that has
+changed its mind once often does again, and then a long lead would have been made for nothing."""
+_NEVER: Final = -1e9
 
 
 class Pacer:
@@ -34,6 +38,7 @@ class Pacer:
         self._playing = np.zeros(slots, bool)
         self._origin = np.zeros(slots, np.int64)
         self._dry = np.zeros(slots, bool)
+        self._rewound = np.full(slots, _NEVER)
 
     def bind(
         self, slot: int, head: int, target: int, playhead: float, now: float, *, active: bool, frame: int = 0
@@ -44,6 +49,7 @@ class Pacer:
         self.head[slot] = head
         self._origin[slot] = head - frame * FRAME_SAMPLES
         self._dry[slot] = False
+        self._rewound[slot] = _NEVER
         self.limit[slot] = NO_LIMIT
         self.target[slot] = target
         self._anchor[slot] = playhead
@@ -79,23 +85,31 @@ class Pacer:
             self.place(slot, self.playhead(slot, now), now)
             self._playing[slot] = playing
 
+    def rewound(self, slot: int, frame: int, now: float) -> None:
+        """The slot was taken back: its next frame is its own `frame`."""
+        self.follow(np.array([slot]), np.array([frame]))
+        self._rewound[slot] = now
+
     def due(self, now: float) -> NDArray[np.int64]:
         """Slots whose lead is below its target, smallest lead first."""
         lead = self.head - self._raw(now)
-        slots = np.flatnonzero(self.active & (lead < self.target) & (self.head < self.limit))
+        slots = np.flatnonzero(self.active & (lead < self._wanted(now)) & (self.head < self.limit))
         return slots[np.argsort(lead[slots], kind="stable")]
 
     def urgent(self, slots: NDArray[np.int64], now: float) -> bool:
         """Whether any of these slots is so far below its target that it should not wait for the next tick."""
-        return bool(((self.head - self._raw(now) + _URGENT)[slots] <= self.target[slots]).any())
+        return bool(((self.head - self._raw(now) + _URGENT)[slots] <= self._wanted(now)[slots]).any())
 
     def wait(self, now: float) -> float | None:
         """Seconds until the next slot becomes due, if nothing changes; None: never."""
         open_ = self.active & (self.head < self.limit)
-        missing = (self.head - self._raw(now) - self.target)[open_]
+        wanted = self._wanted(now)
+        missing = (self.head - self._raw(now) - wanted)[open_]
         moving = self._playing[open_]
         if (missing < 0).any():
             return 0.0
+        if (wanted < self.target)[open_].any():
+            return FRAME_SAMPLES / SAMPLE_RATE  # it grows
         if not moving.any():
             return None
         return float(missing[moving].min() + 1) / SAMPLE_RATE
@@ -120,6 +134,10 @@ class Pacer:
         new = slots[~self._dry[slots]]
         self._dry[slots] = True
         return new
+
+    def _wanted(self, now: float) -> NDArray[np.float64]:
+        """Lead that every slot should have by now."""
+        return np.minimum(self.target, _AFTER_REWIND + (now - self._rewound) * SAMPLE_RATE)
 
     def _raw(self, now: float) -> NDArray[np.float64]:
         return self._anchor + np.where(self._playing, (now - self._since) * SAMPLE_RATE, 0.0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from segue_engine.contract import Engine
 from segue_service.config import Settings
 from segue_service.observe.metrics import Metrics
+from segue_service.session.codecs import Codecs
 from segue_service.session.device_thread import DeviceThread
 from segue_service.session.hub import Hub
 
@@ -24,5 +25,6 @@ class Parts:
     """Quantises the styles of running sessions. What may take long (embedding, parsing) has `slow`, so that no upload
     stands in the way of a control."""
     slow: Executor
+    codecs: Codecs
     settings: Settings
     metrics: Metrics

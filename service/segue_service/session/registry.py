@@ -59,15 +59,19 @@ class Registry:
         self.parts.metrics.ready.set(1)
         self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
-    def admit(self) -> None:
-        """Raises Refused unless one more session fits."""
+    def check_open(self) -> None:
+        """Raises Refused while the server is not ready yet, or not any more."""
         retry_ms = self.parts.settings.retry_after_ms
         if self.draining:
             raise draining(retry_ms)
         if not self.ready:
             raise not_ready(retry_ms)
+
+    def admit(self) -> None:
+        """Raises Refused unless one more session fits."""
+        self.check_open()
         if self.free < 1:
-            raise server_full(self.slots, retry_ms)
+            raise server_full(self.slots, self.parts.settings.retry_after_ms)
 
     async def create(
         self,

@@ -25,6 +25,7 @@ from segue_service.session.heading import heading_for, in_transition
 from segue_service.session.library import Record
 from segue_service.session.listeners import Listener, Wish
 from segue_service.session.parts import Parts
+from segue_service.session.rewinding import Rewinding
 from segue_service.session.steering import Bound, Entries, Landed, Steering
 from segue_service.session.styles import Override
 from segue_service.soundtrack import Guidance, Input
@@ -52,7 +53,8 @@ class Session:
         """guidance: of styles that name none; None: the model's own."""
         machine = record.machine
         begun = machine.start(frame=0, state=state, parameters=dict(parameters or {}))
-        director = Director(machine, begun, guidance=guidance or guidance_of(parts.engine.info))
+        info = parts.engine.info
+        director = Director(machine, begun, guidance=guidance or guidance_of(info), reach=info.rewind_frames)
         self.session_id = session_id
         self.record = record
         self.seed = seed
@@ -68,7 +70,9 @@ class Session:
         self.place = parts.hub.attach(self)
         self._parts = parts
         self._events = EventLog()
-        self._audience = Audience(parts.hub, self.place, self._events, parts.settings, parts.metrics, lead_ms=lead_ms)
+        self._audience = Audience(
+            parts.hub, self.place, self._events, parts.settings, parts.metrics, parts.codecs, lead_ms=lead_ms
+        )
         self._steering = Steering(
             director,
             record.styles,
@@ -78,6 +82,8 @@ class Session:
             parts.device,
             parts.executor,
             parts.metrics,
+            self,
+            Rewinding(parts.settings, parts.hub.history.axis, info.rewind_frames),
         )
 
     async def open(self, *, paused: bool, prefill: NDArray[np.float32] | None = None) -> None:
@@ -173,9 +179,16 @@ class Session:
 
         return self._landed(await self._steering.override(make))
 
-    def report(self, listener_id: str, playhead: int | None, underruns: int = 0) -> int:
-        """Book what a listener has heard; a lone one's playhead paces the session. Gives the playhead believed."""
+    def report(
+        self, listener_id: str, playhead: int | None, underruns: int = 0, round_trip: float | None = None
+    ) -> int:
+        """Book what a listener has heard; a lone one's playhead paces the session. Gives the playhead believed.
+
+        round_trip: in seconds, as the listener has measured it.
+        """
         self.touched = time.monotonic()
+        if round_trip:
+            self._steering.rewinding.measured(round_trip)
         if underruns > 0:
             self.underruns += underruns
             self._parts.metrics.underruns.labels("listener").inc(underruns)
@@ -194,7 +207,7 @@ class Session:
         """Open a stream; begin is its first sample, None the playhead. Raises Refused."""
         if self.status == CLOSED:
             raise unknown_session(self.session_id)
-        listener = self._audience.join(wish, begin, self.playhead)
+        listener = self._audience.join(wish, begin, self.playhead, self._steering.take)
         listener.on_first = self._on_first
         if self.status == STOPPED:
             listener.end(stopped(), self.head_sample)
@@ -216,6 +229,33 @@ class Session:
     def encoded_chunks(self) -> int:
         """Audio messages encoded so far, each once for all its listeners."""
         return self._audience.chunks.encoded
+
+    # What steering tells
+
+    def furthest(self) -> int:
+        """The first sample that nobody has heard."""
+        return self._audience.furthest(self.playhead)
+
+    def on_event(self, event: stream_pb2.Event, frame: int) -> None:
+        """Something is going to happen; whoever has got its place already is told now."""
+        if self._events.add(event, frame):
+            self._audience.tell_late(event)
+
+    def on_limited(self) -> None:
+        """A control landed at the head because of the limits of rewinding."""
+        self._audience.warn(
+            stream_pb2.Warning.CODE_REWIND_LIMITED, "too many rewinds: a control landed at the head instead"
+        )
+
+    def on_rewound(self, first: int, head: int) -> None:
+        """A new take begins at frame `first`: whoever has got more of the old one gets it anew from there."""
+        axis, take = self._steering.axis, self._steering.take
+        sample = axis.audible(first)
+        self._events.cut(sample)
+        rewound = stream_pb2.Rewound(replaced_until_sample=axis.audible(head))
+        event = stream_pb2.Event(sample=sample, take=take, rewound=rewound)
+        self._audience.rewound(sample, take)
+        self._events.add(event)
 
     # What the hub tells
 
@@ -277,7 +317,7 @@ class Session:
             state=heading_for(state),
             in_transition=in_transition(state),
             parameters=values,
-            take=0,
+            take=self._steering.take,
             head_sample=self.head_sample,
             playhead_sample=self.playhead,
             target_lead_ms=self.lead_ms,
@@ -354,6 +394,7 @@ class Session:
             in_transition=in_transition(state),
             head_frame=frame,
             reason="" if changed else "already there",
+            take=self._steering.take,
         )
 
     def _on_first(self, listener: Listener) -> None:

@@ -23,6 +23,8 @@ Codes = tuple[int, ...]
 
 LEAST: Final = 5
 """Frames between two changes of style at least, however cheap they are to the model."""
+_REMEMBERED: Final = 128
+"""Changes, for a plan that begins earlier than the last one did."""
 
 
 def moments_of(placement: Placement, state: MachineState, override: Override | None) -> frozenset[int]:
@@ -77,8 +79,8 @@ class Spacing:
     def commit(self, entries: Entries, moments: frozenset[int]) -> None:
         """This plan, which `space` gave, replaces all from its first frame on."""
         first = entries[0][0]
-        codes, since = self._held(first)
-        self._changes = [] if codes is None else [(since, codes)]
+        codes, _ = self._held(first)
+        self._changes = self._changes[: bisect_left(self._changes, first, key=lambda change: change[0])][-_REMEMBERED:]
         for frame, conditioning in entries:
             if conditioning.style_codes != codes:
                 codes = conditioning.style_codes

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """From controls to conditioning: the machine decides, styles are quantised, the engine is told, all at one frame.
 
-Until the timeline can be rewound, everything lands at the head. The head moves while a control is being worked out, so
-a placement is tried for a frame and, if the engine has passed it meanwhile, tried again. Controls that arrive while one
-is on its way are taken together, in their order, by the next placement.
+A control is placed a margin beyond the playhead. What is generated already from the first frame on that it changes is
+replaced by the next take; past the session's limits, and for what is in no hurry, it lands at the head. Head and
+playhead move while a control is being worked out, so it is tried again if they have passed its place meanwhile.
+Controls that arrive while one is on its way are taken together, in their order, by the next placement.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Protocol
 
-from segue.v1 import control_pb2
+from segue.v1 import control_pb2, stream_pb2
 from segue_engine.contract import Conditioning, SlotHandle
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
@@ -22,6 +24,8 @@ from segue_service.session.device_thread import Device, DeviceThread
 from segue_service.session.director import LOOKAHEAD, Director, Placement
 from segue_service.session.events import EventLog, wire_event
 from segue_service.session.hub import Hub
+from segue_service.session.planned import Planned
+from segue_service.session.rewinding import Rewinding, wanted
 from segue_service.session.spacing import Spacing, moments_of
 from segue_service.session.styles import Override, StyleTable
 from segue_service.session.timeline import Axis
@@ -29,22 +33,35 @@ from segue_service.soundtrack import ControlError, Input, InputResult, MusicCloc
 
 Entries = list[tuple[int, Conditioning]]
 _TRIES: Final = 8
+_REWIND_TRIES: Final = 3
+_NEAR: Final = 25
+"""Frames within which a control waits for the place of the one before it, rather than take that forward with it."""
 _log = logger("steering")
 
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """Where a control landed: frame is the first that differs, None if none does; reason says why in that case."""
+    """Where a control landed: frame is the first that differs, None if none does; reason says why in that case.
+
+    rewound: generated frames are replaced by this take. limited: they would have been, but for the session's limits.
+    """
 
     frame: int | None
     state: str
     in_transition: bool
     head_frame: int
     reason: str = ""
+    take: int = 0
+    rewound: bool = False
+    limited: bool = False
 
     @property
     def landing(self) -> control_pb2.Landing.ValueType:
-        return control_pb2.LANDING_UNCHANGED if self.frame is None else control_pb2.LANDING_HEAD
+        if self.frame is None:
+            return control_pb2.LANDING_UNCHANGED
+        if self.rewound:
+            return control_pb2.LANDING_REWOUND
+        return control_pb2.LANDING_HEAD_LIMITED if self.limited else control_pb2.LANDING_HEAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +79,51 @@ class _Waiting:
     future: asyncio.Future[Landed]
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A placement worked out to the end. changes: the first frame whose conditioning is another one than was planned,
+    None if that is none of [frame, limit). moments: as `Spacing` wants them."""
+
+    placement: Placement
+    entries: Entries
+    moments: frozenset[int]
+    override: Override | None
+    changes: int | None
+
+    @property
+    def frame(self) -> int:
+        return self.placement.frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the device thread did with a plan: it holds from frame `first` on, which replaces what there was up to
+    `head`."""
+
+    first: int
+    head: int
+
+    @property
+    def rewound(self) -> bool:
+        return self.first < self.head
+
+
+class Stage(Protocol):
+    """What a session's steering needs of the session."""
+
+    def furthest(self) -> int:
+        """The first sample that nobody has heard."""
+
+    def on_event(self, event: stream_pb2.Event, frame: int) -> None:
+        """Something is going to happen, by the machine's entry of that frame."""
+
+    def on_limited(self) -> None:
+        """A control landed at the head because of the limits of rewinding."""
+
+    def on_rewound(self, first: int, head: int) -> None:
+        """Frames from `first` on, up to `head`, are going to be replaced."""
+
+
 class Steering:
     """One session's controls. Event loop only; `lock` is held by whatever changes the slot or its plan."""
 
@@ -75,16 +137,23 @@ class Steering:
         device: DeviceThread,
         executor: Executor,
         metrics: Metrics,
+        stage: Stage,
+        rewinding: Rewinding,
     ) -> None:
         self.director = director
         self.lock = asyncio.Lock()
         self.bound: Bound | None = None
+        self.rewinding = rewinding
+        self.take = 0
+        self._stage = stage
+        self._planned_for = Planned(rewinding.reach)
         self._styles, self._events, self._hub, self._place = styles, events, hub, place
         self._device, self._executor, self._metrics = device, executor, metrics
         self._spacing = Spacing(hub.history.axis.info)
         self._override: Override | None = None
         self._limit = 0
         self._queue: list[_Waiting] = []
+        self._nudged = False
         self._worker: asyncio.Task[None] | None = None
 
     @property
@@ -106,6 +175,7 @@ class Steering:
 
     def nudge(self) -> None:
         """See that the machine goes on; controls that wait are taken along."""
+        self._nudged = True
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work())
             self._worker.add_done_callback(_log_fault)
@@ -113,32 +183,34 @@ class Steering:
     async def override(self, make: Callable[[int], Override | None]) -> int:
         """Play prompts instead of the style, make(frame) from that frame on; None: back to the soundtrack."""
         async with self.lock:
-            frame, _ = await self._land((), override=make)
-            return frame
+            plan, told = await self._land((), override=make)
+            self.rewinding.floor = told.first
+            return plan.frame
 
     async def first(self) -> tuple[Placement, Entries]:
         """The first plan, before there is a slot; committed, since nothing can come before it."""
-        placement = self.director.place(0, self.clock(0))
-        plan = await self._planned(placement, None)
-        self._spacing.commit(*plan)
-        return placement, plan[0]
+        plan = await self._work_out(0, (), None)
+        self._spacing.commit(plan.entries, plan.moments)
+        self._planned_for.commit(0, plan.entries)
+        return plan.placement, plan.entries
 
     async def replan(self, tell: Callable[[Device, int, Entries, int], bool], then: Callable[[], None]) -> int:
         """Land a plan by another command than steering; the caller holds the lock. Gives the frame that it begins at.
 
         `then` runs on the event loop before anything that the engine makes after `tell` is handed over.
         """
-        frame, _ = await self._land((), tell=tell, then=then)
-        return frame
+        plan, told = await self._land((), tell=tell, then=then)
+        self.rewinding.floor = told.first
+        return plan.frame
 
     def commit(self, placement: Placement) -> None:
         """A placement has become true: tell its events, and see to it in time that there is a next one."""
         self.director.commit(placement)
         self._limit = placement.limit
-        self._events.retract(placement.frame)
+        self._events.retract(placement.frame - 1 if placement.again else placement.frame)
         for entry in placement.entries:
             for effect, request in entry.effects:
-                self._events.add(wire_event(effect, request, 0, self.axis), entry.frame)
+                self._stage.on_event(wire_event(effect, request, self.take, self.axis), entry.frame)
         follow = placement.limit - LOOKAHEAD
         self._hub.follow_frame[self._place] = follow
         if self._hub.history.head[self._place] >= follow and placement.frame < self._hub.history.head[self._place]:
@@ -161,9 +233,9 @@ class Steering:
         try:
             while True:
                 async with self.lock:
-                    batch, self._queue = self._queue, []
+                    batch, self._queue, self._nudged = self._queue, [], False
                     await self._land_batch(batch)
-                if not self._queue:
+                if not self._queue and not self._nudged:
                     return
         finally:
             self._worker = None
@@ -174,7 +246,7 @@ class Steering:
                 waiting.future.cancel()
             return
         try:
-            frame, placement = await self._land([(item.request, item.inputs) for item in batch])
+            plan, told, limited = await self._land_controls([(item.request, item.inputs) for item in batch])
         except BaseException as error:
             for item in batch:
                 if isinstance(error, asyncio.CancelledError):
@@ -184,7 +256,7 @@ class Steering:
             if not batch or isinstance(error, asyncio.CancelledError):
                 raise
             return
-        state = placement.entries[-1].state if placement.entries else self.director.state
+        placement, state = plan.placement, self.director.state
         busy = state.pending is not None or state.fade is not None
         for item, outcome in zip(batch, placement.outcomes, strict=True):
             if item.future.done():
@@ -192,7 +264,34 @@ class Steering:
             if isinstance(outcome, ControlError):
                 item.future.set_exception(outcome)
             else:
-                item.future.set_result(_landed(outcome, frame, busy))
+                landed = _landed(outcome, plan.changes, told, busy)
+                item.future.set_result(replace(landed, take=self.take, limited=limited and wanted(item.inputs)))
+
+    async def _land_controls(self, batches: Sequence[tuple[str, Sequence[Input]]]) -> tuple[_Plan, _Told, bool]:
+        """Place controls where they can be heard soonest; gives also whether the session's limits forbade it."""
+        limited = False
+        if any(wanted(inputs) for _, inputs in batches):
+            for _ in range(_REWIND_TRIES):
+                bound, head = self._live(), self.head_frame()
+                frame = self.rewinding.aim(self._stage.furthest(), head)
+                if frame is not None:
+                    frame = self.director.after_what_is_near(frame, _NEAR)
+                if frame is None or frame >= head:
+                    break
+                plan = await self._work_out(frame, batches, self._override, again=True, until=head)
+                if plan.changes is not None and plan.changes < head:
+                    # From there on it is made anew, and the clock will be read off what is made.
+                    plan = await self._work_out(frame, batches, self._override, again=True, until=plan.changes)
+                replaced = 0 if plan.changes is None else max(0, self.head_frame() - plan.changes)
+                if replaced and not self.rewinding.allows(replaced, time.monotonic()):
+                    limited = True
+                    self._stage.on_limited()
+                    break
+                told = await self._tell(plan, _rewind_command(bound, plan, self.axis, self.rewinding.margin_samples))
+                if told is not None:
+                    return plan, told, False
+        plan, told = await self._land(batches)
+        return plan, told, limited
 
     async def _land(
         self,
@@ -201,37 +300,72 @@ class Steering:
         override: Callable[[int], Override | None] | None = None,
         tell: Callable[[Device, int, Entries, int], bool] | None = None,
         then: Callable[[], None] | None = None,
-    ) -> tuple[int, Placement]:
+    ) -> tuple[_Plan, _Told]:
+        """Place something at the head."""
         for attempt in range(_TRIES):
-            bound = self.bound
-            if bound is None:
-                raise asyncio.CancelledError
-            frame = self.head_frame()
+            bound, frame = self._live(), self.head_frame()
             if attempt > 1:
                 # The engine stops at the limit, so that the last try can't miss.
                 frame = self._limit if attempt == _TRIES - 1 else min(frame + 2 ** (attempt - 2), self._limit)
-            wanted = self._override if override is None else override(frame)
-            placement = self.director.place(frame, self.clock(frame), batches)
-            current = _until_transition(wanted, self.director, placement)
+            current = self._override if override is None else override(frame)
             asked = override is not None or tell is not None
-            entries, moments = await self._planned(placement, current, {frame} if asked else set())
-            command = _command(bound, frame, entries, placement.limit, self.axis, tell)
-            reached = await self._device.submit(command, lambda landed: then() if landed and then is not None else None)
-            if reached:
-                self._override = None if current is not None and (current.until or frame + 1) <= frame else wanted
-                self._spacing.commit(entries, moments)
-                self.commit(placement)
-                return frame, placement
-            self._metrics.landing_retries.inc()
+            plan = await self._work_out(frame, batches, current, {frame} if asked else set())
+            told = await self._tell(plan, _head_command(bound, plan, self.axis, tell), then)
+            if told is not None:
+                return plan, told
         raise RuntimeError(f"a control could not be placed in {_TRIES} tries")
 
-    async def _planned(
-        self, placement: Placement, override: Override | None, asked: Set[int] = frozenset()
-    ) -> tuple[Entries, frozenset[int]]:
-        """What to generate under, and the frames at which the style may change at once, those `asked` for included."""
-        entries = await self._styles.conditionings(placement.points, override, self._executor, placement.limit)
-        moments = moments_of(placement, self.director.state_after(placement), override) | asked
-        return self._spacing.space(entries, placement.limit, moments), moments
+    async def _work_out(
+        self,
+        frame: int,
+        batches: Sequence[tuple[str, Sequence[Input]]],
+        override: Override | None,
+        asked: Set[int] = frozenset(),
+        *,
+        again: bool = False,
+        until: int = 0,
+    ) -> _Plan:
+        """What follows if something is placed at a frame; the style may change at once at the frames `asked` for."""
+        placement = self.director.place(frame, self.clock(frame), batches, again=again, until=until)
+        current = _until_transition(override, self.director, placement)
+        entries = await self._styles.conditionings(placement.points, current, self._executor, placement.limit)
+        moments = moments_of(placement, self.director.state_after(placement), current) | asked
+        entries = self._spacing.space(entries, placement.limit, moments)
+        kept = None if current is not None and (current.until or frame + 1) <= frame else override
+        return _Plan(placement, entries, moments, kept, self._planned_for.first_change(entries, placement.limit))
+
+    async def _tell(
+        self, plan: _Plan, command: Callable[[Device], _Told | None], then: Callable[[], None] | None = None
+    ) -> _Told | None:
+        """Have the device thread take up a plan, and make it the truth; None if its place has gone by."""
+
+        def take_up(told: _Told | None) -> None:
+            if told is None:
+                self._metrics.landing_retries.inc()
+                return
+            if then is not None:
+                then()
+            if told.rewound:
+                self._rewound(told)
+            self._override = plan.override
+            self._spacing.commit(plan.entries, plan.moments)
+            self._planned_for.commit(plan.frame, plan.entries)
+            self.commit(plan.placement)
+
+        return await self._device.submit(command, take_up)
+
+    def _rewound(self, told: _Told) -> None:
+        self.take += 1
+        self._hub.rewind(self._place, told.first)
+        self.rewinding.spend(told.head - told.first)
+        self._metrics.rewinds.inc()
+        self._metrics.replaced_frames.inc(told.head - told.first)
+        self._stage.on_rewound(told.first, told.head)
+
+    def _live(self) -> Bound:
+        if self.bound is None:
+            raise asyncio.CancelledError
+        return self.bound
 
 
 def _log_fault(task: asyncio.Task[None]) -> None:
@@ -240,26 +374,47 @@ def _log_fault(task: asyncio.Task[None]) -> None:
         _log.error("a session could not go on", error=repr(error), exc_info=error)
 
 
-def _command(
+def _head_command(
     bound: Bound,
-    frame: int,
-    entries: Entries,
-    limit: int,
+    plan: _Plan,
     axis: Axis,
     tell: Callable[[Device, int, Entries, int], bool] | None,
-) -> Callable[[Device], bool]:
-    """What the device thread does with a plan: nothing (False) if it is past `frame` already."""
+) -> Callable[[Device], _Told | None]:
+    """What the device thread does with a plan for the head: nothing if it is past the plan's frame already."""
 
-    def run(device: Device) -> bool:
-        if device.engine.head(bound.handle) + bound.offset > frame:
-            return False
-        if tell is not None:
-            return tell(device, frame, entries, limit)
-        device.engine.steer(bound.handle, [(at - bound.offset, conditioning) for at, conditioning in entries])
-        device.pacer.limit[bound.handle.index] = axis.sample(limit)
-        return True
+    def run(device: Device) -> _Told | None:
+        if device.engine.head(bound.handle) + bound.offset > plan.frame:
+            return None
+        if tell is None:
+            _steer(device, bound, plan, axis)
+        elif not tell(device, plan.frame, plan.entries, plan.placement.limit):
+            return None
+        return _Told(plan.frame, plan.frame)
 
     return run
+
+
+def _rewind_command(bound: Bound, plan: _Plan, axis: Axis, margin: int) -> Callable[[Device], _Told | None]:
+    """What the device thread does with a plan behind the head: nothing if half of its margin has been played."""
+
+    def run(device: Device) -> _Told | None:
+        slot = bound.handle.index
+        if axis.sample(plan.frame) < device.pacer.playhead(slot, device.now()) + margin // 2:
+            return None
+        head = device.engine.head(bound.handle) + bound.offset
+        first = head if plan.changes is None else min(plan.changes, head)
+        if first < head:
+            device.flush()
+            first = device.rewind(bound.handle, first - bound.offset) + bound.offset
+        _steer(device, bound, plan, axis)
+        return _Told(first, head)
+
+    return run
+
+
+def _steer(device: Device, bound: Bound, plan: _Plan, axis: Axis) -> None:
+    device.engine.steer(bound.handle, [(at - bound.offset, conditioning) for at, conditioning in plan.entries])
+    device.pacer.limit[bound.handle.index] = axis.sample(plan.placement.limit)
 
 
 def _until_transition(override: Override | None, director: Director, placement: Placement) -> Override | None:
@@ -276,15 +431,17 @@ def _until_transition(override: Override | None, director: Director, placement: 
     return replace(override, until=min(begins)) if begins else override
 
 
-def _landed(results: Sequence[InputResult], frame: int, busy: bool) -> Landed:
+def _landed(results: Sequence[InputResult], changes: int | None, told: _Told, busy: bool) -> Landed:
+    """changes: the first frame under another conditioning; what begins later than is planned yet has none."""
     begins = [result.begins_at for result in results if result.begins_at is not None]
     reasons = [_words(result) for result in results if result.begins_at is None]
     return Landed(
-        frame=min(begins) if begins else None,
+        frame=(min(begins) if changes is None else max(changes, told.first)) if begins else None,
         state=results[-1].state,
         in_transition=busy,
-        head_frame=frame,
+        head_frame=told.head,
         reason="" if begins else "; ".join(dict.fromkeys(reason for reason in reasons if reason)),
+        rewound=told.rewound,
     )
 
 

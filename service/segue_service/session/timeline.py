@@ -60,6 +60,18 @@ class History:
         self.head[places] = frames + 1
         self.tail[places] = np.maximum(self.tail[places], frames + 1 - self.frames)
 
+    def go_back(self, place: int, frame: int) -> None:
+        """Frames from this one on are going to be replaced."""
+        self.head[place] = min(int(self.head[place]), frame)
+        self.tail[place] = min(int(self.tail[place]), int(self.head[place]))
+
+    def codes_of(self, place: int, frame: int) -> NDArray[np.int16] | None:
+        """Codes of one frame, int16[levels]; None if it is not held."""
+        if not self.tail[place] <= frame < self.head[place]:
+            return None
+        held: NDArray[np.int16] = self._codes[place, frame % self.frames]
+        return held
+
     def head_sample(self, place: int) -> int:
         """First timeline sample not received."""
         return self.axis.audible(int(self.head[place]))

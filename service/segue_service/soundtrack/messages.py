@@ -32,10 +32,11 @@ class SetState:
 
 @dataclass(frozen=True, slots=True)
 class SetParameters:
-    """New values by name. ignore_seek_speed: jump there at once."""
+    """New values by name. ignore_seek_speed: jump there at once. urgent: worth replacing what is generated already."""
 
     values: Mapping[str, float]
     ignore_seek_speed: bool = False
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

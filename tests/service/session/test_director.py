@@ -82,3 +82,61 @@ def test_a_constant_plan_reaches_further_each_time(director: Director) -> None:
         frame = placed.limit - LOOKAHEAD
     assert limits == sorted(limits)
     assert limits[-1] > limits[0]
+
+
+def reaching(soundtrack_text: str, reach: int = 250) -> Director:
+    machine = Machine(parse_soundtrack(soundtrack_text))
+    return Director(machine, machine.start(frame=0), reach=reach)
+
+
+def test_placed_again_what_was_said_later_is_said_first(soundtrack_text: str) -> None:
+    director = reaching(soundtrack_text)
+    director.commit(director.place(20, clock(20), [("a", [SetParameters({"danger": 0.9}, ignore_seek_speed=True)])]))
+    director.commit(director.place(60, clock(60), [("b", [SetState("boss", "immediate")])]))
+    again = director.place(40, clock(40), [("c", [SetState("victory", "immediate")])], again=True, until=60)
+    director.commit(again)
+    assert [one.name for one in again.said] == ["b", "c"]
+    assert told(director.entries) == [40, 40]
+    assert director.state_at(39).state == "explore"
+    assert director.state_at(40).state == "victory"
+    assert director.machine.parameter(director.state_at(40), "danger", 40) == pytest.approx(0.9)
+    director.commit(director.place(10, clock(10), again=True, until=60))
+    assert director.state_at(9).state == "explore"
+    assert director.state_at(10).state == "victory"
+
+
+def test_placed_again_and_again_at_one_frame_nothing_is_said_twice(soundtrack_text: str) -> None:
+    director = reaching(soundtrack_text)
+    for number in range(4):
+        director.commit(director.place(30, clock(30), [(str(number), [PostEvent("hit")])], again=True))
+    assert [one.name for one in director.place(30, clock(30), again=True).said] == ["0", "1", "2", "3"]
+
+
+def test_a_future_that_reaches_as_far_as_the_head(soundtrack_text: str) -> None:
+    """What begins between the place and the head is foreseen, and so is the plan for it."""
+    director = reaching(soundtrack_text)
+    batch = [("a", [SetState("boss", "next_bar")])]
+    near, far = (director.place(70, clock(70), batch, again=True, until=until) for until in (70, 200))
+    assert (told(near.entries), near.limit <= 128) == ([], True)
+    assert (told(far.entries), far.limit > 200) == ([128], True)
+
+
+def test_no_more_is_remembered_than_is_within_reach(soundtrack_text: str) -> None:
+    director = reaching(soundtrack_text, reach=50)
+    for frame in range(0, 2000, 2):
+        value = SetParameters({"danger": frame % 7 / 7}, ignore_seek_speed=True)
+        director.commit(director.place(frame, clock(frame), [("x", [value])]))
+    assert len(director.entries) < 60
+    assert len(director.place(1950, clock(1950), again=True).said) < 60
+    assert director.state_at(1960).state == "explore"
+
+
+def test_a_control_follows_the_one_just_before_it(soundtrack_text: str) -> None:
+    director = reaching(soundtrack_text)
+    director.commit(director.place(20, clock(20), [("a", [PostEvent("hit")])]))
+    director.commit(director.place(30, clock(30), [("b", [SetParameters({"danger": 0.1})])]))
+    director.commit(director.place(60, clock(60), [("c", [PostEvent("hit")])]))
+    assert director.after_what_is_near(5, near=25) == 20
+    assert director.after_what_is_near(20, near=25) == 20, "a parameter does not count"
+    assert director.after_what_is_near(36, near=25) == 60
+    assert director.after_what_is_near(70, near=25) == 70

@@ -78,3 +78,24 @@ def test_a_paced_lead_never_passes_its_target_by_a_frame(target_frames: int, nap
             assert pacer.follow(due, pacer.head[due] // FRAME + 1).all()
         lead = pacer.head[0] - pacer.playhead(0, now)
         assert target <= lead + 1 <= target + FRAME + 1
+
+
+def test_after_a_rewind_a_long_lead_is_made_up_for_slowly() -> None:
+    pacer = Pacer(2)
+    for slot in range(2):
+        pacer.bind(slot, 0, 480_000, 0.0, 0.0, active=True)
+        pacer.follow(np.array([slot]), np.array([250]))
+    assert not pacer.due(0.0).size
+    pacer.rewound(0, 10, 100.0)
+    assert pacer.due(100.0).tolist() == [0]
+    pacer.follow(np.array([0]), np.array([50]))
+    assert not pacer.due(100.0).size
+    wait = pacer.wait(100.0)
+    assert wait is not None
+    assert 0 < wait <= 0.04
+    assert pacer.due(100.2).tolist() == [0]
+    pacer.follow(np.array([0]), np.array([100]))
+    assert not pacer.due(101.9).size
+    assert pacer.due(102.2).tolist() == [0]
+    pacer.follow(np.array([0]), np.array([250]))
+    assert pacer.wait(120.0) is None

@@ -107,15 +107,18 @@ def test_a_parameter_that_moves_in_every_frame_of_a_minute(soundtrack_text: str,
     assert 712 in turns, "the fade's last step"
 
 
-async def test_a_live_session_is_held_to_it_too(start: Any, wait_until: Any) -> None:
+async def test_a_live_session_is_held_to_it_too(start: Any) -> None:
+    """While it is heard, so that the controls land all along the timeline."""
     async with start(engine=FakeEngine(slots=1, style_interval_frames=INTERVAL)) as rig:
-        opened = await rig.create(target_lead_ms=4000)
+        opened = await rig.create(target_lead_ms=200)
         session = rig.session(opened)
+        hearing = asyncio.create_task(opened.hear(75 * 1920))
         for step in range(60):
             value = control_pb2.ParameterValue(name="danger", value=abs((step % 20) - 10) / 10)
             await opened.call("SetParameters", parameters=control_pb2.ParameterChange(values=[value]))
-        await wait_until(lambda: session.head_sample >= 95 * 1920)
-        codes = rig.server.registry.parts.hub.history.codes(session.place, 0, 95 * 1920)
+            await asyncio.sleep(0.03)
+        await hearing
+        codes = rig.server.registry.parts.hub.history.codes(session.place, 0, 75 * 1920)
     turns = changes(codes[:, 1:])
     assert turns
     assert all(gap >= INTERVAL for gap in np.diff([0, *turns]))

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14segue/v1/audio.proto\x12\x08segue.v1\"v\n\x0b\x41udioFormat\x12\x13\n\x0bsample_rate\x18\x01 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x02 \x01(\x05\x12\x15\n\rframe_samples\x18\x03 \x01(\x05\x12)\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x17.segue.v1.AudioEncoding\"m\n\nAudioChunk\x12\x0c\n\x04take\x18\x01 \x01(\x05\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12\x14\n\x0csample_count\x18\x03 \x01(\x05\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63ontinuation\x18\x05 \x01(\x0c*\x90\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIO_ENCODING_S16\x10\x01\x12\x16\n\x12\x41UDIO_ENCODING_F32\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_OPUS\x10\x03\x12\x16\n\x12\x41UDIO_ENCODING_QOA\x10\x04\x42\x0b\xaa\x02\x08Segue.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14segue/v1/audio.proto\x12\x08segue.v1\"v\n\x0b\x41udioFormat\x12\x13\n\x0bsample_rate\x18\x01 \x01(\x05\x12\x10\n\x08\x63hannels\x18\x02 \x01(\x05\x12\x15\n\rframe_samples\x18\x03 \x01(\x05\x12)\n\x08\x65ncoding\x18\x04 \x01(\x0e\x32\x17.segue.v1.AudioEncoding\"\x83\x01\n\nAudioChunk\x12\x0c\n\x04take\x18\x01 \x01(\x05\x12\x14\n\x0c\x66irst_sample\x18\x02 \x01(\x03\x12\x14\n\x0csample_count\x18\x03 \x01(\x05\x12\x0f\n\x07payload\x18\x04 \x01(\x0c\x12\x14\n\x0c\x63ontinuation\x18\x05 \x01(\x0c\x12\x14\n\x0cskip_samples\x18\x06 \x01(\x05*\x90\x01\n\rAudioEncoding\x12\x1e\n\x1a\x41UDIO_ENCODING_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41UDIO_ENCODING_S16\x10\x01\x12\x16\n\x12\x41UDIO_ENCODING_F32\x10\x02\x12\x17\n\x13\x41UDIO_ENCODING_OPUS\x10\x03\x12\x16\n\x12\x41UDIO_ENCODING_QOA\x10\x04\x42\x0b\xaa\x02\x08Segue.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,10 +32,10 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'segue.v1.audio_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\010Segue.V1'
-  _globals['_AUDIOENCODING']._serialized_start=266
-  _globals['_AUDIOENCODING']._serialized_end=410
+  _globals['_AUDIOENCODING']._serialized_start=289
+  _globals['_AUDIOENCODING']._serialized_end=433
   _globals['_AUDIOFORMAT']._serialized_start=34
   _globals['_AUDIOFORMAT']._serialized_end=152
-  _globals['_AUDIOCHUNK']._serialized_start=154
-  _globals['_AUDIOCHUNK']._serialized_end=263
+  _globals['_AUDIOCHUNK']._serialized_start=155
+  _globals['_AUDIOCHUNK']._serialized_end=286
 # @@protoc_insertion_point(module_scope)

@@ -33,9 +33,11 @@ class _AudioEncodingEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AudioEn
     AUDIO_ENCODING_F32: _AudioEncoding.ValueType  # 2
     """32-bit little-endian float in -1..1, channels interleaved."""
     AUDIO_ENCODING_OPUS: _AudioEncoding.ValueType  # 3
-    """Opus packets of 20 or 40 ms, each preceded by its length as uint16 little-endian."""
+    """Opus packets of 40 ms, each preceded by its length as uint16 little-endian; 128 kbit/s unless configured otherwise.
+    A packet continues the one before it. See AudioChunk.skip_samples.
+    """
     AUDIO_ENCODING_QOA: _AudioEncoding.ValueType  # 4
-    """Whole QOA frames."""
+    """Whole QOA frames, each of which stands alone; 355 kbit/s. See AudioChunk.skip_samples."""
 
 class AudioEncoding(_AudioEncoding, metaclass=_AudioEncodingEnumTypeWrapper):
     """How a listener wants its samples. A session's audio is encoded once per encoding, whatever the number of listeners."""
@@ -47,9 +49,11 @@ AUDIO_ENCODING_S16: AudioEncoding.ValueType  # 1
 AUDIO_ENCODING_F32: AudioEncoding.ValueType  # 2
 """32-bit little-endian float in -1..1, channels interleaved."""
 AUDIO_ENCODING_OPUS: AudioEncoding.ValueType  # 3
-"""Opus packets of 20 or 40 ms, each preceded by its length as uint16 little-endian."""
+"""Opus packets of 40 ms, each preceded by its length as uint16 little-endian; 128 kbit/s unless configured otherwise.
+A packet continues the one before it. See AudioChunk.skip_samples.
+"""
 AUDIO_ENCODING_QOA: AudioEncoding.ValueType  # 4
-"""Whole QOA frames."""
+"""Whole QOA frames, each of which stands alone; 355 kbit/s. See AudioChunk.skip_samples."""
 Global___AudioEncoding: _TypeAlias = AudioEncoding  # noqa: Y015
 
 @_typing.final
@@ -97,17 +101,26 @@ class AudioChunk(_message.Message):
     SAMPLE_COUNT_FIELD_NUMBER: _builtins.int
     PAYLOAD_FIELD_NUMBER: _builtins.int
     CONTINUATION_FIELD_NUMBER: _builtins.int
+    SKIP_SAMPLES_FIELD_NUMBER: _builtins.int
     take: _builtins.int
     """Version of the timeline. A higher take replaces everything from its first chunk's first_sample on."""
     first_sample: _builtins.int
     """Timeline index of the first sample; the session's first sample is 0."""
     sample_count: _builtins.int
-    """Samples per channel that the payload decodes to."""
+    """Samples per channel of the timeline that this chunk holds. S16 and F32: what the payload decodes to."""
     payload: _builtins.bytes
     """The samples, in the stream's encoding."""
     continuation: _builtins.bytes
     """Opaque codes of this stretch. A client that keeps those of the last 20 s (about 10 KB) and returns them with a
     ResumePoint can be continued by another server. Empty unless asked for.
+    """
+    skip_samples: _builtins.int
+    """Compressed audio: samples per channel to drop from the beginning of what the payload decodes to; the sample_count
+    samples after them are this chunk, and what may follow those is dropped too. Above 0, the payload does not continue
+    the chunk before: an Opus decoder is reset first. It is so at a stream's first chunk, at a take, and where a stream
+    that came back passes from what was encoded for it to what was encoded before. The dropped samples hold the packets
+    (240 ms) that an Opus decoder needs to become exact. Elsewhere it is 0, and payloads of one take follow each other.
+    No other delay is to be reckoned with: first_sample takes that of the codec into account.
     """
     def __init__(
         self,
@@ -117,10 +130,11 @@ class AudioChunk(_message.Message):
         sample_count: _builtins.int = ...,
         payload: _builtins.bytes = ...,
         continuation: _builtins.bytes = ...,
+        skip_samples: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continuation", b"continuation", "first_sample", b"first_sample", "payload", b"payload", "sample_count", b"sample_count", "take", b"take"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continuation", b"continuation", "first_sample", b"first_sample", "payload", b"payload", "sample_count", b"sample_count", "skip_samples", b"skip_samples", "take", b"take"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -89,7 +89,7 @@ class GetServerInfoResponse(_message.Message):
 
     @_builtins.property
     def not_built(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Parts of this contract that answer UNIMPLEMENTED, such as "encoding.OPUS"."""
+        """Parts of this contract that answer UNIMPLEMENTED, such as "AudioEncoding.OPUS"."""
 
     def __init__(
         self,

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is still to be played, by its place on the timeline: blocks go in, a sound card takes samples out.
+
+A later take replaces what lies from its first sample on. Where that has begun to be played, the new one is faded in.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segue.reception import Block
+
+FADE: Final = 960
+"""Samples over which a take that came too late is faded in: 20 ms."""
+
+
+class PlaybackBuffer:
+    """Samples int16[n, 2] ahead of a playhead, at most `seconds` of them. Any threads: one puts, another reads."""
+
+    def __init__(self, seconds: float = 15.0, sample_rate: int = 48_000) -> None:
+        self._size = int(seconds * sample_rate)
+        self._ring: NDArray[np.int16] = np.zeros((self._size, 2), np.int16)
+        self._lock = threading.Lock()
+        self._begin: int | None = None
+        self._end = 0
+        self._take = 0
+        self.missed = 0
+        """Samples that were asked for and not there; silence was played."""
+        self.late_takes = 0
+        """Takes whose first samples had been played already in their older version."""
+
+    @property
+    def playhead(self) -> int:
+        """First sample that has not been read; 0 before there is any."""
+        return self._begin or 0
+
+    @property
+    def reserve(self) -> int:
+        """Samples that are there to be read."""
+        return 0 if self._begin is None else self._end - self._begin
+
+    def put(self, block: Block) -> None:
+        """Take in a block. One of an older take is left out; so is what lies before the playhead or beyond the size."""
+        with self._lock:
+            if block.take < self._take:
+                return
+            if self._begin is None or block.first_sample > self._end:
+                self._begin = self._end = block.first_sample
+            pcm, first, old_end = block.pcm, block.first_sample, self._end
+            is_new, self._take = block.take > self._take, block.take
+            skipped = max(0, self._begin - first)
+            if skipped:
+                pcm, first = pcm[skipped:], self._begin
+                self.late_takes += is_new
+            pcm = pcm[: self._size - (first - self._begin)]
+            places = np.arange(first, first + len(pcm)) % self._size
+            if skipped and is_new:
+                pcm = _faded(self._ring[places[: max(0, old_end - first)]], pcm)
+            self._ring[places] = pcm
+            self._end = max(self._begin, first + len(pcm))
+
+    def read(self, count: int) -> NDArray[np.int16]:
+        """The next `count` samples, int16[count, 2]. Before the first block silence, later what is missing of them is;
+        the playhead only moves over what is there."""
+        out = np.zeros((count, 2), np.int16)
+        with self._lock:
+            if self._begin is None:
+                return out
+            ready = min(count, self._end - self._begin)
+            out[:ready] = self._ring[np.arange(self._begin, self._begin + ready) % self._size]
+            self._begin += ready
+            self.missed += count - ready
+        return out
+
+
+def _faded(old: NDArray[np.int16], new: NDArray[np.int16]) -> NDArray[np.int16]:
+    """`new` with its first samples mixed out of `old` (equal power), as far as both go."""
+    length = min(FADE, len(old), len(new))
+    angle = (np.arange(1, length + 1, dtype=np.float32) / np.float32(length + 1) * np.float32(np.pi / 2))[:, None]
+    mixed = old[:length] * np.cos(angle) + new[:length] * np.sin(angle)
+    return np.concatenate([np.clip(np.rint(mixed), -32768, 32767).astype(np.int16), new[length:]])

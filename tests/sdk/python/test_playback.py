@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes in a client's buffer: what is played is the newest version of every sample, and a late one is faded in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segue import Block, PlaybackBuffer
+from segue.playback import FADE
+
+
+def block(first: int, count: int, take: int = 0, value: int | None = None) -> Block:
+    """Samples that say which they are, or all of one value."""
+    ramp = (np.arange(first, first + count) * 7 + 1000 * take) % 30_000 if value is None else np.full(count, value)
+    return Block(first, np.stack([ramp, -ramp], axis=1).astype(np.int16), take)
+
+
+def test_blocks_come_out_as_they_went_in() -> None:
+    buffer = PlaybackBuffer()
+    for first in (0, 1920, 3840):
+        buffer.put(block(first, 1920))
+    out = np.concatenate([buffer.read(n) for n in (1, 1919, 3000, 840)])
+    np.testing.assert_array_equal(out, block(0, 5760).pcm)
+    assert (buffer.playhead, buffer.reserve, buffer.missed) == (5760, 0, 0)
+    assert not buffer.read(10).any()
+    assert (buffer.playhead, buffer.missed) == (5760, 10)
+
+
+def test_before_the_first_block_there_is_silence_that_nobody_misses() -> None:
+    buffer = PlaybackBuffer()
+    assert not buffer.read(100).any()
+    assert buffer.missed == 0
+    buffer.put(block(9600, 1920))
+    assert buffer.playhead == 9600
+
+
+def test_a_take_replaces_what_is_not_played_yet() -> None:
+    buffer = PlaybackBuffer()
+    for first in range(0, 19_200, 1920):
+        buffer.put(block(first, 1920))
+    buffer.read(3000)
+    buffer.put(block(5760, 1920, take=1))
+    assert buffer.reserve == 7680 - 3000
+    buffer.put(block(7680, 1920))  # of the old take, and late
+    buffer.put(block(7680, 1920, take=1))
+    out = buffer.read(6600)
+    np.testing.assert_array_equal(out[:2760], block(3000, 2760).pcm)
+    np.testing.assert_array_equal(out[2760:], block(5760, 3840, take=1).pcm)
+    assert buffer.late_takes == 0
+
+
+def test_a_take_that_comes_too_late_is_faded_in() -> None:
+    buffer = PlaybackBuffer()
+    buffer.put(block(0, 9600, value=10_000))
+    buffer.read(6000)
+    buffer.put(block(4800, 4800, take=1, value=-10_000))
+    out = buffer.read(3600)[:, 0].astype(int)
+    assert buffer.late_takes == 1
+    assert out[0] > 9_900
+    assert (np.diff(out[:FADE]) <= 0).all()
+    assert np.abs(np.diff(out)).max() < 60
+    assert (out[FADE:] == -10_000).all()
+
+
+@given(data=st.data())
+def test_any_order_of_takes_and_reads_plays_the_newest_of_every_sample(data: Any) -> None:
+    buffer, truth, take, end = PlaybackBuffer(seconds=1.0), np.zeros(0, np.int16), 0, 0
+    for _ in range(data.draw(st.integers(1, 12))):
+        if data.draw(st.booleans()) and end > buffer.playhead:
+            take, end = take + 1, data.draw(st.integers(buffer.playhead, end))
+        count = data.draw(st.integers(1, 4000))
+        if end + count - buffer.playhead > 48_000:
+            break
+        new = block(end, count, take)
+        truth = np.concatenate([truth[:end], new.pcm[:, 0]])
+        buffer.put(new)
+        end += count
+        begin = buffer.playhead
+        out = buffer.read(min(buffer.reserve, data.draw(st.integers(0, 3000))))
+        np.testing.assert_array_equal(out[:, 0], truth[begin : buffer.playhead])
+    begin = buffer.playhead
+    np.testing.assert_array_equal(buffer.read(buffer.reserve)[:, 0], truth[begin:end])
