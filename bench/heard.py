@@ -138,7 +138,8 @@ async def slowed(address: str, delay: float, jitter: float) -> Any:
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(pump(reader, upstream[1]), pump(upstream[0], writer))
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(pump(reader, upstream[1]), pump(upstream[0], writer))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:

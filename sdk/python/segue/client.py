@@ -234,15 +234,21 @@ class Session(Controls[Reply]):
         self._on_warning.append(callback)
 
     def heard(self, playhead_sample: int, underruns: int = 0) -> int:
-        """Report the first sample that has not been heard yet; gives the playhead that the server believes."""
-        self._heard.at(playhead_sample, time.monotonic())
+        """Report the first sample that has not been heard yet; gives the playhead that the server believes.
+
+        Do so now and then: the time that a report takes tells the server how soon a change can be here.
+        """
+        began = time.monotonic()
+        self._heard.at(playhead_sample, began)
         request = live.ReportPlaybackRequest(
             session_id=self.session_id,
             listener_id=self._playhead()[1],
             playhead_sample=playhead_sample,
             underruns=underruns,
+            round_trip_ms=self._heard.round_trip_ms,
         )
         response: live.ReportPlaybackResponse = self._send("ReportPlayback", request)
+        self._heard.round_trip(time.monotonic() - began)
         return response.playhead_sample
 
     def get(self) -> session_pb2.Session:

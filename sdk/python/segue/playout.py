@@ -50,6 +50,16 @@ class Heard:
 
     _sample: int | None = None
     _since: float = 0.0
+    _trip: float = 0.0
+
+    @property
+    def round_trip_ms(self) -> int:
+        """Of the last report; 0 if there was none."""
+        return min(600_000, round(self._trip * 1000))
+
+    def round_trip(self, seconds: float) -> None:
+        """A report took so long."""
+        self._trip = seconds
 
     def at(self, sample: int, now: float) -> None:
         """The client has reported."""

@@ -47,7 +47,7 @@ def check_audio_path(path: Path) -> Path:
 
 
 def write_audio(path: Path, pcm: NDArray[np.int16], sample_rate: int) -> None:
-    """Write int16[n, 2] as the suffix says; the same samples give the same bytes."""
+    """Write int16[n, 2] as the suffix says; the same samples give the same bytes, except as .ogg."""
     import soundfile
 
     kind, subtype = AUDIO_FORMATS[check_audio_path(path).suffix.lower()]
