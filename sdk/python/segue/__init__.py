@@ -28,7 +28,7 @@ from segue.errors import (
     Unavailable,
     Unimplemented,
 )
-from segue.playback import PlaybackBuffer
+from segue.playback import NewestTakes, PlaybackBuffer
 from segue.playout import Playout
 from segue.reception import Block, Stats
 from segue.replies import Reply
@@ -39,6 +39,7 @@ __all__ = [
     "DeadlineExceeded",
     "FailedPrecondition",
     "InvalidArgument",
+    "NewestTakes",
     "NotFound",
     "OutOfRange",
     "PermissionDenied",

@@ -7,6 +7,7 @@ A later take replaces what lies from its first sample on. Where that has begun t
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -75,6 +76,32 @@ class PlaybackBuffer:
             self._begin += ready
             self.missed += count - ready
         return out
+
+
+class NewestTakes:
+    """Everything that was sent from the first block on, in its newest takes: for recordings, not for playing."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Block] = []
+
+    @property
+    def end(self) -> int:
+        """The sample after the last; 0 if there is none."""
+        return self._blocks[-1].end if self._blocks else 0
+
+    @property
+    def pcm(self) -> NDArray[np.int16]:
+        """int16[n, 2]."""
+        return np.concatenate([np.zeros((0, 2), np.int16), *(block.pcm for block in self._blocks)])
+
+    def put(self, block: Block) -> None:
+        """Take in a block; what it replaces is dropped."""
+        while self._blocks and self._blocks[-1].first_sample >= block.first_sample:
+            self._blocks.pop()
+        if self._blocks and self._blocks[-1].end > block.first_sample:
+            last = self._blocks[-1]
+            self._blocks[-1] = replace(last, pcm=last.pcm[: block.first_sample - last.first_sample])
+        self._blocks.append(block)
 
 
 def _faded(old: NDArray[np.int16], new: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -8,9 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 import segue
 from segue_service.cli.console import CommandError
 from segue_service.cli.script import Happening, Script
@@ -32,14 +29,13 @@ class Game:
     def __init__(self, address: str, soundtrack: str, script: Script, tell: Callable[[int, str], None]) -> None:
         self._address, self._soundtrack, self._script, self._tell = address, soundtrack, script, tell
         self._playout = segue.Playout(PRIME_SECONDS)
-        self._blocks: list[NDArray[np.int16]] = []
+        self._takes = segue.NewestTakes()
         self._underruns: list[int] = []
         self._states: list[StateSpan] = []
         self._fades: list[Fade] = []
         self._beats: list[int] = []
         self._bars: list[int] = []
         self._lead: list[tuple[float, float]] = []
-        self._received = 0
         self._controls: list[Control] = []
         self._parameters: dict[str, list[tuple[int, float]]] = {}
         self._asked = 0.0
@@ -65,19 +61,19 @@ class Game:
         return self._record(title)
 
     async def _read(self, session: segue.aio.Session) -> None:
-        received = 0
+        take = 0
         async for block in session.audio():
-            if block.first_sample != received:
+            received, is_new = self._takes.end, block.take > take
+            if block.first_sample > received or (block.first_sample < received and not is_new):
                 raise CommandError(f"the stream jumped from sample {received} to {block.first_sample}")
+            take = block.take
             if self.first_audio is None:
                 self.first_audio = time.monotonic() - self._asked
             before = self._playout.underruns
-            self._playout.arrived(block.first_sample, len(block.pcm), time.monotonic())
+            self._playout.arrived(block.first_sample, len(block.pcm), time.monotonic(), replaces=is_new)
             if self._playout.underruns > before:
                 self._underruns.append(block.first_sample)
-            self._blocks.append(block.pcm)
-            received += len(block.pcm)
-            self._received = received
+            self._takes.put(block)
 
     def _heard(self) -> int:
         """First sample not heard yet."""
@@ -98,7 +94,7 @@ class Game:
             now = heard / SAMPLE_RATE
             if now - last_lead >= LEAD_EVERY:
                 last_lead = now
-                self._lead.append((now, (self._received - heard) / SAMPLE_RATE))
+                self._lead.append((now, (self._takes.end - heard) / SAMPLE_RATE))
             if now - last_report >= REPORT_EVERY:
                 last_report = now
                 await session.heard(heard)
@@ -140,12 +136,21 @@ class Game:
                 self._beats.append(event.sample)
             case "bar":
                 self._bars.append(event.sample)
+            case "rewound":
+                self._forget(event.sample)
+
+    def _forget(self, sample: int) -> None:
+        """A new take begins: what was told of the old one from there on is void."""
+        self._states = [span for span in self._states if span.sample < sample] or self._states[:1]
+        self._fades = [fade for fade in self._fades if fade.start < sample]
+        self._beats = [beat for beat in self._beats if beat < sample]
+        self._bars = [bar for bar in self._bars if bar < sample]
 
     def _record(self, title: str) -> Recording:
         end = int(self._script.length * SAMPLE_RATE)
         return Recording(
             title,
-            np.concatenate(self._blocks)[:end],
+            self._takes.pcm[:end],
             SAMPLE_RATE,
             states=[span for span in self._states if span.sample < end],
             fades=[fade for fade in self._fades if fade.start < end],

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,7 +21,6 @@ from segue_service.cli.files import check_audio_path, write_audio
 from segue_service.cli.render import clock
 
 if TYPE_CHECKING:
-    import segue
     from segue.v1 import stream_pb2
 
 SAMPLE_RATE = 48_000
@@ -58,27 +56,6 @@ class SoundCard:
         out[:] = self.buffer.read(count)
 
 
-class Recording:
-    """Everything that was sent, the latest takes of it."""
-
-    def __init__(self) -> None:
-        self._blocks: list[segue.Block] = []
-
-    def put(self, block: segue.Block) -> None:
-        """Take in a block; what it replaces is dropped."""
-        while self._blocks and self._blocks[-1].first_sample >= block.first_sample:
-            self._blocks.pop()
-        if self._blocks and self._blocks[-1].end > block.first_sample:
-            last = self._blocks[-1]
-            self._blocks[-1] = replace(last, pcm=last.pcm[: block.first_sample - last.first_sample])
-        self._blocks.append(block)
-
-    @property
-    def pcm(self) -> NDArray[np.int16]:
-        """int16[n, 2]."""
-        return np.concatenate([np.zeros((0, 2), np.int16), *(block.pcm for block in self._blocks)])
-
-
 def listen(
     soundtrack: Annotated[str, typer.Argument(help="Name of a soundtrack that the server has, or a file to upload.")],
     server: Annotated[str, typer.Option(help="Address of the service.")] = "localhost:7470",
@@ -97,7 +74,7 @@ def listen(
     if out is not None:
         check_audio_path(out)
     card = SoundCard() if out is None else None
-    kept = Recording()
+    kept = segue.NewestTakes()
     with segue.connect(server) as music:
         try:
             name = _uploaded(music, soundtrack)

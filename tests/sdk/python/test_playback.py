@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from segue import Block, PlaybackBuffer
+from segue import Block, NewestTakes, PlaybackBuffer
 from segue.playback import FADE
 
 
@@ -84,3 +84,16 @@ def test_any_order_of_takes_and_reads_plays_the_newest_of_every_sample(data: Any
         np.testing.assert_array_equal(out[:, 0], truth[begin : buffer.playhead])
     begin = buffer.playhead
     np.testing.assert_array_equal(buffer.read(buffer.reserve)[:, 0], truth[begin:end])
+
+
+def test_a_recording_holds_the_newest_takes() -> None:
+    takes = NewestTakes()
+    assert takes.pcm.shape == (0, 2)
+    for first in range(0, 9600, 1920):
+        takes.put(block(first, 1920))
+    takes.put(block(4000, 1000, take=1))
+    takes.put(block(5000, 1000, take=1))
+    takes.put(block(5500, 100, take=2))
+    assert takes.end == 5600
+    want = [block(0, 4000).pcm, block(4000, 1500, take=1).pcm, block(5500, 100, take=2).pcm]
+    np.testing.assert_array_equal(takes.pcm, np.concatenate(want))
