@@ -22,11 +22,11 @@ from segue_service.api.not_built import CONTINUATION, NOT_BUILT, PREFILL, RESUME
 from segue_service.errors import invalid, lacking, not_built, unknown
 from segue_service.recordings import RecordingError, read_recording
 from segue_service.session.encoding import name_of, resolve
+from segue_service.session.landing import Landed
 from segue_service.session.library import Library, Record
 from segue_service.session.listeners import Wish
 from segue_service.session.registry import Registry
 from segue_service.session.session import Session
-from segue_service.session.steering import Landed
 from segue_service.soundtrack import Input
 from segue_service.soundtrack.diagnostics import near_misses
 

@@ -22,11 +22,12 @@ from segue_service.session.director import Director
 from segue_service.session.events import EventLog
 from segue_service.session.guidance import guidance_of
 from segue_service.session.heading import heading_for, in_transition
+from segue_service.session.landing import Bound, Entries, Landed
 from segue_service.session.library import Record
 from segue_service.session.listeners import Listener, Wish
 from segue_service.session.parts import Parts
 from segue_service.session.rewinding import Rewinding
-from segue_service.session.steering import Bound, Entries, Landed, Steering
+from segue_service.session.steering import Steering
 from segue_service.session.styles import Override
 from segue_service.soundtrack import Guidance, Input
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segue_engine.contract import FRAME_SAMPLES, Blocks, Conditioning, SlotHandle
 from segue_service.session.device_thread import Device
-from segue_service.session.steering import Bound
+from segue_service.session.landing import Bound
 from segue_service.session.stepping import until_frame
 from segue_service.session.timeline import Axis
 

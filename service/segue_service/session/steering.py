@@ -16,22 +16,21 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from segue.v1 import control_pb2, stream_pb2
-from segue_engine.contract import Conditioning, SlotHandle
+from segue.v1 import stream_pb2
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
 from segue_service.session.device_thread import Device, DeviceThread
 from segue_service.session.director import LOOKAHEAD, Director, Placement
 from segue_service.session.events import EventLog, wire_event
 from segue_service.session.hub import Hub
+from segue_service.session.landing import Bound, Entries, Landed, Plan, Told, head_command, landed, rewind_command
 from segue_service.session.planned import Planned
 from segue_service.session.rewinding import Rewinding, wanted
 from segue_service.session.spacing import Spacing, moments_of
 from segue_service.session.styles import Override, StyleTable
 from segue_service.session.timeline import Axis
-from segue_service.soundtrack import ControlError, Input, InputResult, MusicClock, TransitionStarted
+from segue_service.soundtrack import ControlError, Input, MusicClock, TransitionStarted
 
-Entries = list[tuple[int, Conditioning]]
 _TRIES: Final = 8
 _REWIND_TRIES: Final = 3
 _NEAR: Final = 25
@@ -39,73 +38,11 @@ _NEAR: Final = 25
 _log = logger("steering")
 
 
-@dataclass(frozen=True, slots=True)
-class Landed:
-    """Where a control landed: frame is the first that differs, None if none does; reason says why in that case.
-
-    rewound: generated frames are replaced by this take. limited: they would have been, but for the session's limits.
-    """
-
-    frame: int | None
-    state: str
-    in_transition: bool
-    head_frame: int
-    reason: str = ""
-    take: int = 0
-    rewound: bool = False
-    limited: bool = False
-
-    @property
-    def landing(self) -> control_pb2.Landing.ValueType:
-        if self.frame is None:
-            return control_pb2.LANDING_UNCHANGED
-        if self.rewound:
-            return control_pb2.LANDING_REWOUND
-        return control_pb2.LANDING_HEAD_LIMITED if self.limited else control_pb2.LANDING_HEAD
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The slot that a session has now: timeline frame = slot frame + offset."""
-
-    handle: SlotHandle
-    offset: int = 0
-
-
 @dataclass(slots=True)
 class _Waiting:
     request: str
     inputs: Sequence[Input]
     future: asyncio.Future[Landed]
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """A placement worked out to the end. changes: the first frame whose conditioning is another one than was planned,
-    None if that is none of [frame, limit). moments: as `Spacing` wants them."""
-
-    placement: Placement
-    entries: Entries
-    moments: frozenset[int]
-    override: Override | None
-    changes: int | None
-
-    @property
-    def frame(self) -> int:
-        return self.placement.frame
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What the device thread did with a plan: it holds from frame `first` on, which replaces what there was up to
-    `head`."""
-
-    first: int
-    head: int
-
-    @property
-    def rewound(self) -> bool:
-        return self.first < self.head
 
 
 class Stage(Protocol):
@@ -264,10 +201,10 @@ class Steering:
             if isinstance(outcome, ControlError):
                 item.future.set_exception(outcome)
             else:
-                landed = _landed(outcome, plan.changes, told, busy)
-                item.future.set_result(replace(landed, take=self.take, limited=limited and wanted(item.inputs)))
+                result = landed(outcome, plan.changes, told, busy)
+                item.future.set_result(replace(result, take=self.take, limited=limited and wanted(item.inputs)))
 
-    async def _land_controls(self, batches: Sequence[tuple[str, Sequence[Input]]]) -> tuple[_Plan, _Told, bool]:
+    async def _land_controls(self, batches: Sequence[tuple[str, Sequence[Input]]]) -> tuple[Plan, Told, bool]:
         """Place controls where they can be heard soonest; gives also whether the session's limits forbade it."""
         limited = False
         if any(wanted(inputs) for _, inputs in batches):
@@ -287,7 +224,7 @@ class Steering:
                     limited = True
                     self._stage.on_limited()
                     break
-                told = await self._tell(plan, _rewind_command(bound, plan, self.axis, self.rewinding.margin_samples))
+                told = await self._tell(plan, rewind_command(bound, plan, self.axis, self.rewinding.margin_samples))
                 if told is not None:
                     return plan, told, False
         plan, told = await self._land(batches)
@@ -300,7 +237,7 @@ class Steering:
         override: Callable[[int], Override | None] | None = None,
         tell: Callable[[Device, int, Entries, int], bool] | None = None,
         then: Callable[[], None] | None = None,
-    ) -> tuple[_Plan, _Told]:
+    ) -> tuple[Plan, Told]:
         """Place something at the head."""
         for attempt in range(_TRIES):
             bound, frame = self._live(), self.head_frame()
@@ -310,7 +247,7 @@ class Steering:
             current = self._override if override is None else override(frame)
             asked = override is not None or tell is not None
             plan = await self._work_out(frame, batches, current, {frame} if asked else set())
-            told = await self._tell(plan, _head_command(bound, plan, self.axis, tell), then)
+            told = await self._tell(plan, head_command(bound, plan, self.axis, tell), then)
             if told is not None:
                 return plan, told
         raise RuntimeError(f"a control could not be placed in {_TRIES} tries")
@@ -324,7 +261,7 @@ class Steering:
         *,
         again: bool = False,
         until: int = 0,
-    ) -> _Plan:
+    ) -> Plan:
         """What follows if something is placed at a frame; the style may change at once at the frames `asked` for."""
         placement = self.director.place(frame, self.clock(frame), batches, again=again, until=until)
         current = _until_transition(override, self.director, placement)
@@ -332,14 +269,14 @@ class Steering:
         moments = moments_of(placement, self.director.state_after(placement), current) | asked
         entries = self._spacing.space(entries, placement.limit, moments)
         kept = None if current is not None and (current.until or frame + 1) <= frame else override
-        return _Plan(placement, entries, moments, kept, self._planned_for.first_change(entries, placement.limit))
+        return Plan(placement, entries, moments, kept, self._planned_for.first_change(entries, placement.limit))
 
     async def _tell(
-        self, plan: _Plan, command: Callable[[Device], _Told | None], then: Callable[[], None] | None = None
-    ) -> _Told | None:
+        self, plan: Plan, command: Callable[[Device], Told | None], then: Callable[[], None] | None = None
+    ) -> Told | None:
         """Have the device thread take up a plan, and make it the truth; None if its place has gone by."""
 
-        def take_up(told: _Told | None) -> None:
+        def take_up(told: Told | None) -> None:
             if told is None:
                 self._metrics.landing_retries.inc()
                 return
@@ -354,7 +291,7 @@ class Steering:
 
         return await self._device.submit(command, take_up)
 
-    def _rewound(self, told: _Told) -> None:
+    def _rewound(self, told: Told) -> None:
         self.take += 1
         self._hub.rewind(self._place, told.first)
         self.rewinding.spend(told.head - told.first)
@@ -374,49 +311,6 @@ def _log_fault(task: asyncio.Task[None]) -> None:
         _log.error("a session could not go on", error=repr(error), exc_info=error)
 
 
-def _head_command(
-    bound: Bound,
-    plan: _Plan,
-    axis: Axis,
-    tell: Callable[[Device, int, Entries, int], bool] | None,
-) -> Callable[[Device], _Told | None]:
-    """What the device thread does with a plan for the head: nothing if it is past the plan's frame already."""
-
-    def run(device: Device) -> _Told | None:
-        if device.engine.head(bound.handle) + bound.offset > plan.frame:
-            return None
-        if tell is None:
-            _steer(device, bound, plan, axis)
-        elif not tell(device, plan.frame, plan.entries, plan.placement.limit):
-            return None
-        return _Told(plan.frame, plan.frame)
-
-    return run
-
-
-def _rewind_command(bound: Bound, plan: _Plan, axis: Axis, margin: int) -> Callable[[Device], _Told | None]:
-    """What the device thread does with a plan behind the head: nothing if half of its margin has been played."""
-
-    def run(device: Device) -> _Told | None:
-        slot = bound.handle.index
-        if axis.sample(plan.frame) < device.pacer.playhead(slot, device.now()) + margin // 2:
-            return None
-        head = device.engine.head(bound.handle) + bound.offset
-        first = head if plan.changes is None else min(plan.changes, head)
-        if first < head:
-            device.flush()
-            first = device.rewind(bound.handle, first - bound.offset) + bound.offset
-        _steer(device, bound, plan, axis)
-        return _Told(first, head)
-
-    return run
-
-
-def _steer(device: Device, bound: Bound, plan: _Plan, axis: Axis) -> None:
-    device.engine.steer(bound.handle, [(at - bound.offset, conditioning) for at, conditioning in plan.entries])
-    device.pacer.limit[bound.handle.index] = axis.sample(plan.placement.limit)
-
-
 def _until_transition(override: Override | None, director: Director, placement: Placement) -> Override | None:
     """The override, ended by the first transition that begins after it does."""
     if override is None:
@@ -429,22 +323,3 @@ def _until_transition(override: Override | None, director: Director, placement: 
         if isinstance(effect, TransitionStarted) and effect.frame > override.begins
     ]
     return replace(override, until=min(begins)) if begins else override
-
-
-def _landed(results: Sequence[InputResult], changes: int | None, told: _Told, busy: bool) -> Landed:
-    """changes: the first frame under another conditioning; what begins later than is planned yet has none."""
-    begins = [result.begins_at for result in results if result.begins_at is not None]
-    reasons = [_words(result) for result in results if result.begins_at is None]
-    return Landed(
-        frame=(min(begins) if changes is None else max(changes, told.first)) if begins else None,
-        state=results[-1].state,
-        in_transition=busy,
-        head_frame=told.head,
-        reason="" if begins else "; ".join(dict.fromkeys(reason for reason in reasons if reason)),
-        rewound=told.rewound,
-    )
-
-
-def _words(result: InputResult) -> str:
-    reason = str(getattr(result.reason, "value", result.reason)).lower().replace("_", " ")
-    return "nothing sounds different for now" if reason == "none" else reason

@@ -18,10 +18,10 @@ from segue_engine.contract import Blocks, Conditioning, SlotHandle
 from segue_service.observe.metrics import Metrics
 from segue_service.session import slot_work, stepping
 from segue_service.session.device_thread import Device, DeviceThread, StepReport
+from segue_service.session.landing import Bound
 from segue_service.session.library import Library
 from segue_service.session.offline import Performer
 from segue_service.session.pacing import Pacer
-from segue_service.session.steering import Bound
 from segue_service.session.timeline import Axis
 from segue_service.soundtrack import parse_soundtrack
 
