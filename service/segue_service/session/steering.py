@@ -315,7 +315,8 @@ def _until_transition(override: Override | None, director: Director, placement: 
     """The override, ended by the first transition that begins after it does."""
     if override is None:
         return None
-    entries = (*director.entries, *placement.entries)
+    last = placement.frame - 1 if placement.again else placement.frame
+    entries = (*(entry for entry in director.entries if entry.frame <= last), *placement.entries)
     begins = [
         effect.frame
         for entry in entries

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from segue_engine.codec import Codec
-from segue_engine.contract import Capabilities, ClockReader, Guidance, Sampling
+from segue_engine.contract import Capabilities, Guidance, Sampling
 from segue_engine.frame_model import StepRows
 from segue_engine.layers import ring
 from segue_engine.layers.sampler import Filters, draw_gumbel, frame_keys
@@ -109,6 +109,13 @@ class MagentaRT2:
     The first frame follows a start token; forced codes are heard after it, exactly as if they had been generated.
     """
 
+    capabilities = Capabilities(notes=True, drums=True, guidance=True, clock=False)
+    default_sampling = Sampling(temperature=1.3, top_k=40, min_p=0.0)
+    default_guidance = Guidance(style=3.0, notes=1.0, drums=1.0)
+    encoder = None
+    clock = None
+    two_pass_guidance = False
+
     def __init__(self, config: MagentaRT2Config, params: ModelParams, codec: Codec, fingerprint: str) -> None:
         """fingerprint identifies the weights; with the codec's version it makes up `version`."""
         self.config = config
@@ -129,22 +136,6 @@ class MagentaRT2:
         return self.config.levels
 
     @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(notes=True, drums=True, guidance=True, clock=False)
-
-    @property
-    def default_sampling(self) -> Sampling:
-        return Sampling(temperature=1.3, top_k=40, min_p=0.0)
-
-    @property
-    def default_guidance(self) -> Guidance:
-        return Guidance(style=3.0, notes=1.0, drums=1.0)
-
-    @property
-    def encoder(self) -> None:
-        return None
-
-    @property
     def codec_delay(self) -> int:
         return self._codec.delay
 
@@ -153,16 +144,8 @@ class MagentaRT2:
         return self._codec.memory
 
     @property
-    def clock(self) -> ClockReader | None:
-        return None
-
-    @property
     def params(self) -> Params:
         return self._params
-
-    @property
-    def two_pass_guidance(self) -> bool:
-        return False
 
     def init_rings(self, rows: int, rewind: int) -> Rings:
         """Rings of `rows` fresh rows; every leaf is [rows, …]."""
