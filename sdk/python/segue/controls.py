@@ -74,9 +74,12 @@ class Controls(ABC, Generic[R]):
     def _playhead(self) -> tuple[int | None, str]:
         """First sample not heard, if known, and the listener's id."""
 
-    def post(self, event: str, *, set: Mapping[str, float] | None = None) -> R:
-        """Tell what happened in the game; `set` changes parameters together with it. Raises NotFound."""
-        return self._control("PostEvent", pb.PostEventRequest(control=self._header(also=set), event=event))
+    def post(self, event: str, *, at: ExitSourceAt | None = None, set: Mapping[str, float] | None = None) -> R:
+        """Tell what happened in the game; `set` changes parameters together with it, before guards look at them.
+
+        at: where what it sets off begins, if not where the soundtrack says. Raises NotFound.
+        """
+        return self._control("PostEvent", pb.PostEventRequest(control=self._header(at, set), event=event))
 
     def set_state(self, state: str, *, at: ExitSourceAt | None = None, set: Mapping[str, float] | None = None) -> R:
         """Go to a state, by the soundtrack's own transition, at a place other than its own if `at` says so."""
@@ -87,9 +90,9 @@ class Controls(ABC, Generic[R]):
         change = control_pb2.ParameterChange(values=_values({**(values or {}), **parameters}), ignore_seek_speed=jump)
         return self._control("SetParameters", pb.SetParametersRequest(control=self._header(), parameters=change))
 
-    def trigger(self, stinger: str) -> R:
-        """Play a stinger."""
-        return self._control("PostTrigger", pb.PostTriggerRequest(control=self._header(), trigger=stinger))
+    def trigger(self, stinger: str, *, at: ExitSourceAt | None = None) -> R:
+        """Play a stinger, at a place other than its own if `at` says so."""
+        return self._control("PostTrigger", pb.PostTriggerRequest(control=self._header(at), trigger=stinger))
 
     def play(self) -> R:
         """Go on after `pause`."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import numpy as np
 
 from segue.v1 import control_pb2, live_soundtrack_service_pb2, session_pb2, soundtrack_authoring_service_pb2
 from segue_engine.contract import SAMPLE_RATE, Prompt
-from segue_service.api.not_built import ALSO, EXIT_OVERRIDE
-from segue_service.errors import Refused, invalid, not_built
-from segue_service.soundtrack import Guidance, Input, PostEvent, PostTrigger, SetParameters, SetState
+from segue_service.errors import Refused, invalid
+from segue_service.soundtrack import ExitPoint, Guidance, Input, PostEvent, PostTrigger, SetParameters, SetState
 
-ExitPoint = Literal["immediate", "next_beat", "next_bar", "exit_cue"]
+_STEERING: Final = "PostEvent, SetState, SetParameters and PostTrigger"
 Header = control_pb2.ControlHeader
 _NAME: Final = 128
 _TEXT: Final = 500
@@ -76,8 +75,9 @@ def bare(control: Header) -> Header:
     """The header of a control that takes no further changes and no place of its own."""
     header(control)
     if control.also:
-        raise not_built(ALSO + " with this control")
-    _no_exit(control)
+        raise invalid("control.also", f"expected none: further changes go with {_STEERING}")
+    if control.exit_source_at != control_pb2.EXIT_SOURCE_AT_UNSPECIFIED:
+        raise invalid("control.exit_source_at", f"expected none: only {_STEERING} have a place")
     return control
 
 
@@ -105,8 +105,8 @@ def change(field: str, given: control_pb2.ParameterChange) -> SetParameters:
 def post_event(request: live_soundtrack_service_pb2.PostEventRequest) -> list[Input]:
     """The event and what rides along."""
     name("event", request.event)
-    _no_exit(header(request.control))
-    return [PostEvent(request.event), *_also(request.control)]
+    control = header(request.control)
+    return [PostEvent(request.event, _EXITS[control.exit_source_at]), *_also(control)]
 
 
 def set_state(request: live_soundtrack_service_pb2.SetStateRequest) -> list[Input]:
@@ -119,16 +119,17 @@ def set_state(request: live_soundtrack_service_pb2.SetStateRequest) -> list[Inpu
 def set_parameters(request: live_soundtrack_service_pb2.SetParametersRequest) -> list[Input]:
     """The parameters and what rides along."""
     control = header(request.control)
-    if control.exit_source_at != control_pb2.EXIT_SOURCE_AT_IMMEDIATE:
-        _no_exit(control)
+    if not control.also and _EXITS[control.exit_source_at] not in (None, "immediate"):
+        said = "expected IMMEDIATE, or changes in control.also that can wait: parameters are set at once"
+        raise invalid("control.exit_source_at", said)
     return [change("parameters", request.parameters), *_also(control)]
 
 
 def post_trigger(request: live_soundtrack_service_pb2.PostTriggerRequest) -> list[Input]:
     """The stinger and what rides along."""
     name("trigger", request.trigger)
-    _no_exit(header(request.control))
-    return [PostTrigger(request.trigger), *_also(request.control)]
+    control = header(request.control)
+    return [PostTrigger(request.trigger, _EXITS[control.exit_source_at]), *_also(control)]
 
 
 class Weighted(Protocol):
@@ -181,25 +182,21 @@ def page(size: int, token: str, default: int, limit: int) -> tuple[int, int]:
     return int(token or 0), size or default
 
 
-def _no_exit(control: Header) -> None:
-    if control.exit_source_at != control_pb2.EXIT_SOURCE_AT_UNSPECIFIED:
-        raise not_built(EXIT_OVERRIDE + " with this control")
-
-
 def _also(control: Header) -> list[Input]:
-    return [_rider(f"control.also[{place}]", item) for place, item in enumerate(control.also)]
+    exit_source_at = _EXITS[control.exit_source_at]
+    return [_rider(f"control.also[{place}]", item, exit_source_at) for place, item in enumerate(control.also)]
 
 
-def _rider(field: str, item: control_pb2.Change) -> Input:
+def _rider(field: str, item: control_pb2.Change, exit_source_at: ExitPoint | None) -> Input:
     match item.WhichOneof("change"):
         case "event":
-            return PostEvent(name(f"{field}.event", item.event))
+            return PostEvent(name(f"{field}.event", item.event), exit_source_at)
         case "state":
-            return SetState(name(f"{field}.state", item.state))
+            return SetState(name(f"{field}.state", item.state), exit_source_at)
         case "parameters":
             return change(f"{field}.parameters", item.parameters)
         case "trigger":
-            return PostTrigger(name(f"{field}.trigger", item.trigger))
+            return PostTrigger(name(f"{field}.trigger", item.trigger), exit_source_at)
     raise _empty(field)
 
 

@@ -169,8 +169,10 @@ def file_names(soundtrack: Soundtrack, steady: Steady, kind: Format) -> tuple[di
     states = _distinct(dict.fromkeys(soundtrack.states, f".{kind}"))
     ends = {}
     for name, stinger in soundtrack.stingers.items():
-        suffix = "" if stinger.clip is None else stinger.clip.rpartition(".")[2].lower()
-        ends[name] = f".{kind}" if name in steady.stingers else f".{suffix}"
+        if stinger.clip is not None:
+            ends[name] = f".{stinger.clip.rpartition('.')[2].lower()}"
+        elif name in steady.stingers:
+            ends[name] = f".{kind}"
     return states, {name: f"stingers/{file}" for name, file in _distinct(ends).items()}
 
 

@@ -136,7 +136,7 @@ async def _bake(
     for name, data in clips.items():
         played[name] = copy_clip(name, soundtrack, data, stinger_names[name])
     # in the soundtrack's order, whichever was through first
-    return {s: found[s] for s in soundtrack.states}, {s: played[s] for s in soundtrack.stingers}
+    return {s: found[s] for s in soundtrack.states}, {s: played[s] for s in soundtrack.stingers if s in played}
 
 
 def _clips(soundtrack: Soundtrack, folder: Path) -> dict[str, bytes]:

@@ -16,11 +16,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from segue_service.cli.clip_files import recordings
 from segue_service.cli.console import CommandError, console
 from segue_service.cli.files import check_audio_path, write_audio
 from segue_service.cli.render import clock
 
 if TYPE_CHECKING:
+    from segue import Clips
     from segue.v1 import stream_pb2
 
 SAMPLE_RATE = 48_000
@@ -30,7 +32,7 @@ REPORT_SECONDS = 0.25
 class SoundCard:
     """Plays what is put into its buffer on the default output; silence before that. Needs the extra `listen`."""
 
-    def __init__(self) -> None:
+    def __init__(self, clips: Clips) -> None:
         try:
             import sounddevice
         except (ImportError, OSError) as error:  # OSError: the package is here, the system's PortAudio is not
@@ -41,6 +43,7 @@ class SoundCard:
         from segue import PlaybackBuffer
 
         self.buffer = PlaybackBuffer()
+        self._clips = clips
         self._stream: AbstractContextManager[Any] = sounddevice.OutputStream(
             SAMPLE_RATE, channels=2, dtype="int16", callback=self._fill
         )
@@ -53,7 +56,11 @@ class SoundCard:
         self._stream.__exit__(None, None, None)
 
     def _fill(self, out: NDArray[np.int16], count: int, when: object, status: object) -> None:
+        at = self.buffer.playhead
         out[:] = self.buffer.read(count)
+        played = self.buffer.playhead - at
+        if 0 < played <= count:
+            out[:played] = self._clips.mix(at, out[:played])
 
 
 def listen(
@@ -67,14 +74,18 @@ def listen(
         Literal["s16", "qoa", "opus"],
         typer.Option(help="How the audio is sent: 1.5 Mbit/s, 355 kbit/s, or 128 kbit/s (pip install 'segue[opus]')."),
     ] = "s16",
+    clips: Annotated[
+        Path | None, typer.Option(help="Folder of the recordings that stingers name; default: the soundtrack's own.")
+    ] = None,
 ) -> None:
     """Listen to a live session. Type an event to post it, `name=0.5` to set a parameter, `!name` for a stinger."""
     import segue
 
     if out is not None:
         check_audio_path(out)
-    card = SoundCard() if out is None else None
-    kept = segue.NewestTakes()
+    mixed = segue.Clips(_recordings(soundtrack, clips))
+    card = SoundCard(mixed) if out is None else None
+    kept, first = segue.NewestTakes(), 0
     with segue.connect(server) as music:
         try:
             name = _uploaded(music, soundtrack)
@@ -82,6 +93,7 @@ def listen(
         except segue.SegueError as error:
             raise CommandError(f"{server}: {error}") from None
         session.on_event(_tell)
+        session.on_event(mixed.on_event)
         session.on_warning(lambda warning: console.print(f" {warning.message}", style="yellow", markup=False))
         threading.Thread(target=_controls, args=(session,), daemon=True).start()
         if card is not None:
@@ -94,6 +106,7 @@ def listen(
                     if card is not None:
                         card.buffer.put(block)
                     else:
+                        first = first if kept.end else block.first_sample
                         kept.put(block)
                     if end is not None and block.first_sample + len(block.pcm) >= end:
                         break
@@ -106,8 +119,17 @@ def listen(
         finally:
             session.close()
     if out is not None and len(kept.pcm):
-        write_audio(out, kept.pcm[:end], SAMPLE_RATE)
+        write_audio(out, mixed.mix(first, kept.pcm[:end]), SAMPLE_RATE)
         console.print(f" wrote {out}", markup=False)
+
+
+def _recordings(soundtrack: str, folder: Path | None) -> dict[str, NDArray[np.float32]]:
+    file = Path(soundtrack)
+    if not file.is_file():
+        return {} if folder is None else recordings(folder, None)
+    from segue_service.cli.files import read_soundtrack
+
+    return recordings(folder or file.parent, read_soundtrack(file))
 
 
 def _uploaded(music: Any, soundtrack: str) -> str:
@@ -172,5 +194,9 @@ def _controls(session: Any) -> None:
 
 
 def _tell(event: stream_pb2.Event) -> None:
-    if event.WhichOneof("detail") == "state_changed":
-        console.print(f" {clock(event.sample / SAMPLE_RATE)}  {event.state_changed.to_state}", markup=False)
+    at = clock(event.sample / SAMPLE_RATE)
+    match event.WhichOneof("detail"):
+        case "state_changed":
+            console.print(f" {at}  {event.state_changed.to_state}", markup=False)
+        case "stinger_started":
+            console.print(f" {at}  ♪ {event.stinger_started.name}", markup=False)

@@ -11,7 +11,7 @@ new: nothing is lost and the last word stays the last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -81,6 +81,8 @@ class Director:
     ) -> None:
         """guidance: of styles that name none. reach: how far behind the latest placement one may be placed again."""
         self.machine = machine
+        self.begins: Final = frame
+        """The first frame that may be placed at."""
         self._guidance = guidance
         self._reach = reach
         self._entries: list[Entry] = [Entry(frame, state)]
@@ -122,11 +124,13 @@ class Director:
         *,
         again: bool = False,
         until: int = 0,
+        clocks: Callable[[int], MusicClock] | None = None,
     ) -> Placement:
         """What follows if these batches, (request_id, inputs), are applied at `frame`, whose clock is `clock`.
 
         again: in place of what was placed from that frame on, whose inputs are applied before these. until: how far it
-        must be known at least, where the head is further on than `frame`.
+        must be known at least, where the head is further on than `frame`. clocks: of the frames up to there and beyond,
+        since a tempo may have changed in what is made already; None: as `clock` goes on.
         """
         machine, base = self.machine, self._before(frame - 1 if again else frame)
         state, request = base.state, base.request
@@ -157,7 +161,7 @@ class Director:
         wake = machine.next_wake(state)
         known = max(frame, until)
         while wake is not None and wake <= known + LOOKAHEAD:
-            step = machine.advance(state, clock.at(wake))
+            step = machine.advance(state, clock.at(wake) if clocks is None else clocks(wake))
             state = record(wake, step.state, step.effects, request, request)
             following = machine.next_wake(state)
             if following is not None and following <= wake:

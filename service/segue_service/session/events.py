@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from segue.v1 import stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
+from segue_engine.contract import FRAME_SAMPLES
 from segue_service.session.timeline import Axis
 from segue_service.soundtrack import (
     Effect,
@@ -108,10 +109,14 @@ def wire_event(effect: Effect, request_id: str, take: int, axis: Axis) -> stream
                 stream_pb2.TransitionCancelled(to_state=effect.target, reason=str(effect.reason))
             )
         case StingerStarted():
+            if effect.clip is not None:
+                # Where the beat is heard, as Beat and Bar tell it, not where its first frame may begin to differ.
+                event.sample = FRAME_SAMPLES * effect.frame
+            frames = 0 if effect.ends_at is None else effect.ends_at - effect.frame
             event.stinger_started.CopyFrom(
                 stream_pb2.StingerStarted(
                     name=effect.name,
-                    length_samples=0 if effect.ends_at is None else axis.audible(effect.ends_at) - sample,
+                    length_samples=FRAME_SAMPLES * frames,
                     clip=effect.clip or "",
                     gain_db=effect.gain_db,
                 )

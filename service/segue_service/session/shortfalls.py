@@ -39,7 +39,8 @@ def shortfalls(soundtrack: Soundtrack, info: EngineInfo, guidance: Guidance | No
 
 
 def _drums(soundtrack: Soundtrack) -> list[str]:
-    return [f"styles.{name}.drums" for name, style in soundtrack.styles.items() if style.drums != "auto"]
+    styles = [f"styles.{name}.drums" for name, style in soundtrack.styles.items() if style.drums != "auto"]
+    return styles + [f"stingers.{name}.drums" for name, stinger in soundtrack.stingers.items() if stinger.drums]
 
 
 def _pulls(soundtrack: Soundtrack, guidance: Guidance | None) -> list[tuple[str, Guidance]]:

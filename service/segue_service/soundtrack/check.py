@@ -24,6 +24,7 @@ def check(soundtrack: Soundtrack, document: Document | None = None) -> tuple[Dia
         _unused(soundtrack),
         _events(soundtrack, reached, rules),
         _curves(soundtrack),
+        _flicker(soundtrack, rules),
     )
     where = document or Document(soundtrack.soundtrack)
     return tuple(sorted((where.diagnostic(finding) for finding in found), key=lambda d: (d.line, d.column)))
@@ -125,6 +126,45 @@ def _curves(soundtrack: Soundtrack) -> Iterator[Finding]:
                     path: Path = ("states", name, "blend_by", parameter, "curve", index)
                     said = f"lies outside the range of {parameter}, {describe(span.low)} to {describe(span.high)}"
                     yield Finding("warning", path, said)
+
+
+def _flicker(soundtrack: Soundtrack, rules: RuleBook) -> Iterator[Finding]:
+    """Two ways there and back on the two sides of one number, so that noise around it drives the music to and fro."""
+    there_and_back = (
+        (rule, back)
+        for rule in rules.rules
+        for back in rules.rules[: rule.index]
+        if rule.leaves(back.transition.to) and back.leaves(rule.transition.to)
+    )
+    for rule, back in there_and_back:
+        held = (soundtrack.states[one.transition.to].min_dwell for one in (rule, back))
+        waits = (one.transition.after for one in (rule, back) if one.transition.after is not None)
+        if any(length.value for length in (*held, *waits)):
+            continue
+        one, other = _threshold(rule), _threshold(back)
+        if one is None or other is None or one[0] != other[0] or soundtrack.parameters[one[0]].hysteresis:
+            continue
+        low, high = (one, other) if one[2] else (other, one)
+        if low[2] and not high[2] and low[1] >= high[1]:
+            said = (
+                f'goes to and fro with transitions[{back.index}] where "{one[0]}" wavers around {describe(one[1])}: '
+                'put the two numbers apart, or use "hysteresis", "min_dwell" or "after"'
+            )
+            yield Finding("warning", ("transitions", rule.index, "when"), said)
+
+
+def _threshold(rule: Rule) -> tuple[str, float, bool] | None:
+    """Parameter, number, and whether the guard holds below it; None for a guard of another form, or one of events."""
+    guard = rule.transition.when
+    if not rule.automatic or guard is None or not isinstance(guard.tree, Comparison) or len(guard.tree.signs) != 1:
+        return None
+    (left, right), sign = guard.tree.operands, guard.tree.signs[0]
+    if sign in ("<", "<=", ">", ">="):
+        if isinstance(left, str) and isinstance(right, float):
+            return left, right, sign[0] == "<"
+        if isinstance(left, float) and isinstance(right, str):
+            return right, left, sign[0] == ">"
+    return None
 
 
 def _sources(soundtrack: Soundtrack, rule: Rule) -> set[str]:

@@ -20,17 +20,15 @@ from segue_service.soundtrack.messages import (
     Input,
     InputResult,
     InvalidValue,
-    Outcome,
     OutOfRange,
     PostEvent,
     PostTrigger,
-    Reason,
     SetParameters,
     SetState,
-    TransitionStarted,
     UnknownName,
 )
 from segue_service.soundtrack.model import Fade, Guidance, Soundtrack, read_fade
+from segue_service.soundtrack.moment import Moment
 from segue_service.soundtrack.parameters import Motion
 from segue_service.soundtrack.plan import PLAIN, Planner, StylePlan
 from segue_service.soundtrack.rules import RuleBook
@@ -96,12 +94,12 @@ class Machine:
         return Step(state, tuple(effects))
 
     def apply(self, state: MachineState, inputs: Sequence[Input], clock: MusicClock) -> Step:
-        """Advance to the head, then apply all inputs in order, or none of them: raises UnknownName, OutOfRange."""
+        """Advance to the head, then apply all inputs as one moment, or none of them: raises UnknownName, OutOfRange."""
         for one in inputs:
             self._check(one)
         advanced = self.advance(state, clock)
         turn = self._turn(advanced.state, self._follow(clock))
-        results = tuple(self._take(turn, one) for one in inputs)
+        results = Moment(self.soundtrack, self._rules, turn).apply(inputs)
         turn.look()
         return Step(turn.draft, (*advanced.effects, *turn.effects), results)
 
@@ -181,53 +179,6 @@ class Machine:
                     if not (math.isfinite(value) and parameter.low <= value <= parameter.high):
                         raise OutOfRange(f"parameters.{name}", value, parameter.low, parameter.high)
 
-    def _take(self, turn: Turn, one: Input) -> InputResult:
-        match one:
-            case PostEvent(name):
-                return self._take_event(turn, one, name)
-            case SetState(name, exit_source_at, fade):
-                outcome, reason, begins = turn.command(name, exit_source_at, fade, "set_state")
-                return InputResult(one, outcome, reason, _effective(turn), begins, _transition(turn, outcome))
-            case PostTrigger(name):
-                outcome, reason, begins = turn.trigger(name)
-                return InputResult(one, outcome, reason, _effective(turn), begins, stinger=name)
-            case SetParameters(values, ignore_seek_speed):
-                changed = [turn.move(name, float(value), at_once=ignore_seek_speed) for name, value in values.items()]
-                begins = min((frame for frame in changed if frame is not None), default=None)
-                return InputResult(one, Outcome.APPLIED, Reason.NONE, _effective(turn), begins)
-
-    def _take_event(self, turn: Turn, one: PostEvent, name: str) -> InputResult:
-        action = self.soundtrack.events.get(name)
-        starts: list[int | None] = []
-        if action is not None:
-            starts += [turn.move(key, value, at_once=False) for key, value in action.set.items()]
-        (outcome, reason, begins), rule = turn.post(name)
-        transition = rule.index if rule is not None and outcome is not Outcome.UNCHANGED else None
-        to_state = action.state if action is not None else None
-        triggers: Sequence[str] = action.trigger if action is not None else ()
-        if action is None and reason is Reason.NO_TRANSITION and name not in self._rules.events:
-            # A word that is in no table means the stinger of that name, else the state.
-            if name in self.soundtrack.stingers:
-                triggers = (name,)
-            else:
-                to_state = name
-        if to_state is not None and outcome is Outcome.UNCHANGED:
-            exit_source_at = action.exit_source_at if action is not None else None
-            fade = action.fade if action is not None else None
-            outcome, reason, begins = turn.command(to_state, exit_source_at, fade, name)
-            transition = _transition(turn, outcome)
-        starts.append(begins)
-        for trigger in triggers:
-            played = turn.trigger(trigger)
-            starts.append(played[2])
-            if outcome is Outcome.UNCHANGED and reason is Reason.NO_TRANSITION:
-                outcome, reason = played[0], played[1]
-        if outcome is Outcome.UNCHANGED and reason is Reason.NO_TRANSITION and action is not None and action.set:
-            outcome, reason = Outcome.APPLIED, Reason.NONE
-        first = min((frame for frame in starts if frame is not None), default=None)
-        stinger = triggers[0] if triggers else None
-        return InputResult(one, outcome, reason, _effective(turn), first, transition, stinger)
-
 
 def parse_fade(text: str, field: str = "fade") -> Fade:
     """A fade that a client wrote ("0.5 s", "2 bars", "step"). Raises InvalidValue that names the field."""
@@ -235,17 +186,3 @@ def parse_fade(text: str, field: str = "fade") -> Fade:
         return read_fade(text)
     except ValueError as error:
         raise InvalidValue(field, str(error)) from None
-
-
-def _effective(turn: Turn) -> str:
-    return turn.draft.pending.target if turn.draft.pending is not None else turn.draft.state
-
-
-def _transition(turn: Turn, outcome: Outcome) -> int | None:
-    """The rule that a command borrowed."""
-    if outcome is Outcome.SCHEDULED and turn.draft.pending is not None:
-        return turn.draft.pending.rule
-    if outcome is Outcome.STARTED:
-        started = [effect.transition for effect in turn.effects if isinstance(effect, TransitionStarted)]
-        return started[-1] if started else None
-    return None

@@ -15,9 +15,10 @@ from segue_service.soundtrack.units import describe
 
 @dataclass(frozen=True, slots=True)
 class PostEvent:
-    """Something happened in the game."""
+    """Something happened in the game. exit_source_at: where what it sets off begins; None: as the soundtrack says."""
 
     name: str
+    exit_source_at: ExitPoint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,10 @@ class SetParameters:
 
 @dataclass(frozen=True, slots=True)
 class PostTrigger:
-    """Play a stinger."""
+    """Play a stinger, at its own place unless another is given."""
 
     name: str
+    exit_source_at: ExitPoint | None = None
 
 
 Input = PostEvent | SetState | SetParameters | PostTrigger
@@ -131,7 +133,8 @@ class TransitionCancelled:
 
 @dataclass(frozen=True, slots=True)
 class StingerStarted:
-    """Either style or clip is set; the client mixes a clip in at this frame. ends_at: None for a clip of no length."""
+    """At most one of style and clip is set (neither: it only switches drums); the client mixes a clip in at this frame.
+    ends_at: None for a clip of no length."""
 
     frame: int
     id: int

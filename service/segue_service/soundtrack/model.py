@@ -33,6 +33,7 @@ from segue_service.soundtrack.fields import (
 )
 from segue_service.soundtrack.units import LENGTH_PATTERN, ZERO, Length, describe
 
+Switch = Literal["on", "off"]
 Drums = Literal["auto", "on", "off"]
 FORMAT_VERSION: Final = 1
 
@@ -150,6 +151,9 @@ class Parameter(Part):
     seek_speed: Number | None = Field(
         None, gt=0, description="Units a second at which the music follows; empty: at once."
     )
+    hysteresis: Number = Field(
+        0.0, ge=0, description="How far it must pass a guard's number, either way, before the guard turns over."
+    )
 
     @property
     def low(self) -> float:
@@ -171,6 +175,9 @@ class Parameter(Part):
             raise problem(
                 f"expected default from {describe(self.low)} to {describe(self.high)}, got {describe(self.default)}"
             )
+        if not self.hysteresis < (self.high - self.low) / 2:
+            half = describe(round((self.high - self.low) / 2, 9))
+            raise problem(f"expected hysteresis below half of the range, {half}, got {describe(self.hysteresis)}")
         return self
 
 
@@ -263,11 +270,14 @@ class Transition(Part):
 
 
 class Stinger(Part):
-    """A short accent on top of whatever plays: a passing style, or a recording that the client mixes in."""
+    """A short accent over whatever plays: a passing style, drums on or off, or a recording that the client mixes in."""
 
     style: Name | None = Field(None, description="Style that takes over for `length`.")
+    drums: Switch | None = Field(
+        None, description="Drums for `length`, whatever the styles say; with or without `style`."
+    )
     clip: FilePath | None = Field(None, description="Recording that the client mixes in, relative to this file.")
-    length: LengthField | None = Field(None, description="How long it lasts; needed with `style`.")
+    length: LengthField | None = Field(None, description="How long it lasts; needed with `style` and `drums`.")
     exit_source_at: ExitPoint = Field("immediate", description="Musical place at which it begins.")
     fade: LengthField = Field(
         Length(0.2, "s"), description="Fade in and out of a style stinger, at most half of its length each."
@@ -278,10 +288,11 @@ class Stinger(Part):
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
-        if (self.style is None) == (self.clip is None):
-            raise problem('expected exactly one of "style" and "clip"')
-        if self.style is not None and (self.length is None or self.length.value == 0):
-            raise problem('expected "length" with "style", such as "1 bar"')
+        steers = self.style is not None or self.drums is not None
+        if steers == (self.clip is not None):
+            raise problem('expected either "clip", or "style" or "drums" or both of these')
+        if steers and (self.length is None or self.length.value == 0):
+            raise problem(f'expected "length" with "{"style" if self.style else "drums"}", such as "1 bar"')
         return self
 
 

@@ -34,7 +34,9 @@ def _lines(soundtrack: Soundtrack, unreachable: frozenset[str]) -> Iterator[str]
         yield "  stingers"
         for name, stinger in soundtrack.stingers.items():
             length = f", {stinger.length}" if stinger.length is not None else ""
-            yield f"    {name}  ♪ {stinger.style or stinger.clip}{length}, {stinger.exit_source_at.replace('_', ' ')}"
+            parts = (stinger.style, stinger.clip, f"drums {stinger.drums}" if stinger.drums else None)
+            what = ", ".join(part for part in parts if part)
+            yield f"    {name}  ♪ {what}{length}, {stinger.exit_source_at.replace('_', ' ')}"
     if soundtrack.events:
         yield ""
         yield "  events"

@@ -17,13 +17,15 @@ from segue_service.soundtrack.units import FRAME_RATE
 class Motion:
     """`origin` up to frame `anchor`, then towards `target` by per_frame a frame; per_frame 0 means at once.
 
-    A change made at the head h has anchor h − 1, so that frame h is the first to differ.
+    A change made at the head h has anchor h − 1, so that frame h is the first to differ. noticed: what guards saw at
+    `anchor`, None: the value itself.
     """
 
     origin: float
     target: float
     anchor: int
     per_frame: float = 0.0
+    noticed: float | None = None
 
     @property
     def arrives(self) -> int:
@@ -51,7 +53,26 @@ class Motion:
         moved = self.origin + np.copysign(way, self.target - self.origin)
         return np.where(frames >= self.arrives, self.target, np.where(frames <= self.anchor, self.origin, moved))
 
-    def towards(self, target: float, frame: int, seek_speed: float | None) -> Motion:
+    def seen(self, frame: int, hysteresis: float, ends: tuple[float, float]) -> float:
+        """The value as guards see it: it follows `value` at a distance of `hysteresis`, and takes it on at the ends.
+
+        So a number that a guard compares with is passed that much later, upwards and downwards, and noise of less than
+        twice as much passes it once at most. A motion goes one way only, so nothing needs to be known but its start.
+        """
+        value = self.value(frame)
+        if hysteresis == 0.0 or self.noticed is None or value in ends:
+            return value
+        return round(min(max(self.noticed, value - hysteresis), value + hysteresis), 9)
+
+    def towards(
+        self,
+        target: float,
+        frame: int,
+        seek_speed: float | None,
+        hysteresis: float = 0.0,
+        ends: tuple[float, float] = (0.0, 0.0),
+    ) -> Motion:
         """The motion after a new target was set at the head `frame`; seek_speed in units a second, None: at once."""
         per_frame = 0.0 if seek_speed is None else seek_speed / FRAME_RATE
-        return Motion(self.value(frame - 1), target, frame - 1, per_frame)
+        noticed = self.seen(frame - 1, hysteresis, ends) if hysteresis else None
+        return Motion(self.value(frame - 1), target, frame - 1, per_frame, noticed)

@@ -3,6 +3,7 @@
 
 Weights, guidance and gain_db (in dB) are interpolated. What can't be mixed (drums, temperature, top_k, min_p) is that
 of the style with the greatest share, so in a fade between two styles it switches where the new one passes one half.
+A stinger's drums are those of its whole length.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from segue_service.soundtrack.curves import FadeShape
 from segue_service.soundtrack.model import Drums, Guidance, Soundtrack
 from segue_service.soundtrack.state import MachineState
+from segue_service.soundtrack.stingers import drums_at
 from segue_service.soundtrack.weights import Blender
 
 STEP: Final = 5
@@ -87,8 +89,9 @@ class Planner:
         guidance = weights @ self._guidance(default_guidance)
         gains = weights @ self._gains
         points: list[StylePoint] = []
+        switched = [drums_at(state.stingers, int(frame)) for frame in frames]
         for i, frame in enumerate(frames):
-            if i and np.array_equal(weights[i], weights[i - 1]):
+            if i and np.array_equal(weights[i], weights[i - 1]) and switched[i] == switched[i - 1]:
                 continue
             heaviest = self._styles[int(np.argmax(weights[i]))]
             style, notes, drums = (round(float(value), 6) for value in guidance[i])
@@ -99,7 +102,7 @@ class Planner:
                     weights=weights[i],
                     guidance=Guidance(style=style, notes=notes, drums=drums),
                     gain_db=round(float(gains[i]), 6),
-                    drums=heaviest.drums,
+                    drums=switched[i] or heaviest.drums,
                     temperature=heaviest.temperature,
                     top_k=heaviest.top_k,
                     min_p=heaviest.min_p,
@@ -131,6 +134,8 @@ class Planner:
             if stinger.style is not None:
                 yield from _stretch(stinger.begins, stinger.begins + stinger.fade, last)
                 yield from _stretch(stinger.ends - stinger.fade, stinger.ends, last)
+            elif stinger.drums is not None:
+                yield from (at for at in (stinger.begins, stinger.ends) if at <= last)
         for parameter in self._soundtrack.states[state.state].blend_by:
             motion = state.parameters[parameter]
             if motion.origin != motion.target:

@@ -34,11 +34,15 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """An event's transition that waits for `after` or min_dwell; it is dropped when the state is left before."""
+    """An event's transition that waits for `after` or min_dwell; it is dropped when the state is left before.
+
+    exit_source_at: in place of the transition's.
+    """
 
     rule: int
     cause: str
     ready: int
+    exit_source_at: ExitPoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

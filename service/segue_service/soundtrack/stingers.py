@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stingers under way: a style stinger lies over whatever the states do and gives way to it again."""
+"""Stingers under way: they lie over whatever the states do and give way to it again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from segue_service.soundtrack.clock import ExitPoint
 from segue_service.soundtrack.curves import Floats
+from segue_service.soundtrack.model import Switch
 from segue_service.soundtrack.trajectory import Frames
 
 MAX_STINGERS: Final = 8
@@ -28,7 +29,10 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Sounding:
-    """A stinger from `begins` until `ends` (the first frame without it). style None: a clip, which the client mixes."""
+    """A stinger from `begins` until `ends` (the first frame without it), with the style and the drums that it brings.
+
+    Neither: a clip, which the client mixes.
+    """
 
     id: int
     name: str
@@ -37,6 +41,7 @@ class Sounding:
     ends: int
     fade: int = 0
     weight: float = 1.0
+    drums: Switch | None = None
 
     def level(self, frames: Frames) -> Floats:
         """f64[n] in 0..weight: how far it displaces the states' blend."""
@@ -54,3 +59,9 @@ def overlay(blend: Floats, stingers: Iterable[Sounding], frames: Frames, order: 
         blend = blend * (1.0 - taken[:, None])
         blend[:, order[stinger.style]] += taken
     return blend
+
+
+def drums_at(stingers: Iterable[Sounding], frame: int) -> Switch | None:
+    """What the stinger that began last says of the drums at a frame; None if none says anything."""
+    said = [s.drums for s in stingers if s.drums is not None and s.begins <= frame < s.ends]
+    return said[-1] if said else None

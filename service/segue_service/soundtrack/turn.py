@@ -59,14 +59,16 @@ class Turn:
         draft, frame = self.draft, self.frame
         if draft.entered == frame:
             return
-        ready = [(self.rules.rules[h.rule], "") for h in draft.holding if frame >= self._free(h.rule, h.ready)]
+        ready: list[tuple[Rule, str, ExitPoint | None]]
+        ready = [(self.rules.rules[h.rule], "", None) for h in draft.holding if frame >= self._free(h.rule, h.ready)]
         due = [q for q in draft.queue if frame >= max(q.ready, draft.dwell_until)]
         if due:
             self._update(queue=tuple(q for q in draft.queue if q not in due))
-            ready += [(self.rules.rules[q.rule], q.cause) for q in due if self._allowed(self.rules.rules[q.rule])]
+            kept = ((self.rules.rules[q.rule], q) for q in due)
+            ready += [(rule, q.cause, q.exit_source_at) for rule, q in kept if self._allowed(rule)]
         if ready:
-            rule, cause = max(ready, key=lambda entry: entry[0].rank)
-            self.choose(rule, cause or ("after" if rule.transition.when is None else "when"))
+            rule, cause, place = max(ready, key=lambda entry: entry[0].rank)
+            self.choose(rule, cause or ("after" if rule.transition.when is None else "when"), place)
 
     def track(self) -> None:
         """Note since when each automatic transition's condition has held without a break."""
@@ -82,8 +84,8 @@ class Turn:
         if tuple(holding) != self.draft.holding or look_at != self.draft.look_at:
             self._update(holding=tuple(holding), look_at=look_at)
 
-    def post(self, event: str) -> tuple[Decision, Rule | None]:
-        """The transition that an event sets off, or why it sets off none."""
+    def candidate(self, event: str) -> tuple[Rule | None, Reason]:
+        """The transition that an event may set off, or why it can set off none."""
         missed = Reason.NO_TRANSITION
         for rule in self.rules.for_event(event, self.draft.state):
             if not self._guard_holds(rule):
@@ -92,25 +94,34 @@ class Turn:
             if self.frame < self.draft.transition_rest.get(rule.index, 0):
                 missed = Reason.COOLDOWN if missed is Reason.NO_TRANSITION else missed
                 continue
-            after = self.clock.frames(rule.transition.after or ZERO)
-            if after or self.frame < self.draft.dwell_until:
-                return self._queue(rule, event, self.frame + after), rule
-            return self.choose(rule, event), rule
-        return (Outcome.UNCHANGED, missed, None), None
+            if not self.waits(rule) and self._outranked(rule):
+                return None, Reason.OUTRANKED
+            return rule, Reason.NONE
+        return None, missed
 
-    def choose(self, rule: Rule, cause: str) -> Decision:
+    def waits(self, rule: Rule) -> bool:
+        """Whether an event's transition is kept for later: for its `after`, or for the state's min_dwell."""
+        return bool(self.clock.frames(rule.transition.after or ZERO)) or self.frame < self.draft.dwell_until
+
+    def react(self, rule: Rule, event: str, place: ExitPoint | None) -> Decision:
+        """Take an event's transition, or keep it for later. place: in place of the transition's."""
+        if self.waits(rule):
+            return self._queue(rule, event, self.frame + self.clock.frames(rule.transition.after or ZERO), place)
+        return self.choose(rule, event, place)
+
+    def choose(self, rule: Rule, cause: str, place: ExitPoint | None = None) -> Decision:
         """Take a rule now or at its place, unless what is pending already outranks it."""
         pending = self.draft.pending
-        if pending is not None:
-            if not pending.commanded and pending.rule == rule.index:
+        if pending is not None and self._is_pending(rule):
+            if place is None or place == pending.exit_source_at:
                 return Outcome.SCHEDULED, Reason.NONE, pending.due
-            if rule.rank <= self._rank(pending):
-                return Outcome.UNCHANGED, Reason.OUTRANKED, None
+            return self._begin_at_place(replace(pending, exit_source_at=place))
+        if self._outranked(rule):
+            return Outcome.UNCHANGED, Reason.OUTRANKED, None
         transition = rule.transition
+        exit_source_at = place or transition.exit_source_at
         return self._schedule(
-            Pending(
-                rule.index, transition.to, transition.exit_source_at, transition.fade, transition.via, cause, self.frame
-            )
+            Pending(rule.index, transition.to, exit_source_at, transition.fade, transition.via, cause, self.frame)
         )
 
     def command(self, target: str, exit_point: ExitPoint | None, fade: Fade | None, cause: str) -> Decision:
@@ -138,33 +149,43 @@ class Turn:
         motion = self.draft.parameters[name]
         if motion.target == target and (not at_once or motion.arrives <= self.frame):
             return None
-        speed = None if at_once else self.soundtrack.parameters[name].seek_speed
-        moved = motion.towards(target, self.frame, speed)
+        parameter = self.soundtrack.parameters[name]
+        speed = None if at_once else parameter.seek_speed
+        moved = motion.towards(target, self.frame, speed, parameter.hysteresis, parameter.range)
         self._update(parameters={**self.draft.parameters, name: moved})
         self.effects.append(ParameterChanged(self.frame, name, target, moved.arrives))
         return self.frame if name in self.soundtrack.states[self.draft.state].blend_by else None
 
-    def trigger(self, name: str) -> Decision:
-        """Play a stinger now or at its place."""
+    def trigger(self, name: str, place: ExitPoint | None = None) -> Decision:
+        """Play a stinger now or at its place, `place` if given; one that waits already moves there."""
         stinger = self.soundtrack.stingers[name]
         draft = self.draft
         waiting = next((cue for cue in draft.cues if cue.name == name), None)
         if waiting is not None:
-            return Outcome.SCHEDULED, Reason.NONE, waiting.due
+            if place is None or place == waiting.exit_source_at:
+                return Outcome.SCHEDULED, Reason.NONE, waiting.due
+            self._update(cues=tuple(cue for cue in draft.cues if cue is not waiting))
+            return self._begin_cue(name, place)
         if self.frame < draft.stinger_rest.get(name, 0):
             return Outcome.UNCHANGED, Reason.COOLDOWN, None
         if len(draft.stingers) + len(draft.cues) >= MAX_STINGERS:
             return Outcome.UNCHANGED, Reason.BUSY, None
-        wait = self._frames_to(stinger.exit_source_at)
+        return self._begin_cue(name, place or stinger.exit_source_at)
+
+    def _begin_cue(self, name: str, place: ExitPoint) -> Decision:
+        wait = self._frames_to(place)
         if wait:
             due = self.frame + wait
-            self._update(cues=(*draft.cues, Cue(name, stinger.exit_source_at, due)))
+            self._update(cues=(*self.draft.cues, Cue(name, place, due)))
             return Outcome.SCHEDULED, Reason.NONE, due
         self._sound(name)
         return Outcome.STARTED, Reason.NONE, self.frame
 
     def _schedule(self, pending: Pending) -> Decision:
         self._cancel_pending("set_state" if pending.commanded else "outranked")
+        return self._begin_at_place(pending)
+
+    def _begin_at_place(self, pending: Pending) -> Decision:
         wait = self._frames_to(pending.exit_source_at)
         if wait == 0:
             self._fire(pending)
@@ -257,7 +278,7 @@ class Turn:
             fade = min(clock.frames(stinger.fade), frames // 2)
             sounding = (
                 *sounding,
-                Sounding(number, name, stinger.style, frame, frame + frames, fade, stinger.weight),
+                Sounding(number, name, stinger.style, frame, frame + frames, fade, stinger.weight, stinger.drums),
             )
         rest = dict(draft.stinger_rest)
         if stinger.cooldown.value:
@@ -273,14 +294,19 @@ class Turn:
         self.effects.append(TransitionFinished(self.frame, fade.id, fade.origin, self.draft.state, interrupted))
         self._update(fade=None)
 
-    def _queue(self, rule: Rule, cause: str, ready: int) -> Decision:
+    def _queue(self, rule: Rule, cause: str, ready: int, place: ExitPoint | None) -> Decision:
         draft = self.draft
-        due = max(ready, draft.dwell_until)
-        if all(q.rule != rule.index for q in draft.queue):
-            self._update(queue=(*draft.queue, Queued(rule.index, cause, ready)))
-        else:
-            due = max(next(q.ready for q in draft.queue if q.rule == rule.index), draft.dwell_until)
-        due += self.clock.at(due).frames_to(rule.transition.exit_source_at, self._phrase_bars)
+        kept = next((q for q in draft.queue if q.rule == rule.index), None)
+        if kept is None:
+            kept = Queued(rule.index, cause, ready, place)
+            self._update(queue=(*draft.queue, kept))
+        elif place is not None:
+            moved = replace(kept, exit_source_at=place)
+            self._update(queue=tuple(moved if q is kept else q for q in draft.queue))
+            kept = moved
+        due = max(kept.ready, draft.dwell_until)
+        exit_source_at = kept.exit_source_at or rule.transition.exit_source_at
+        due += self.clock.at(due).frames_to(exit_source_at, self._phrase_bars)
         return Outcome.QUEUED, Reason.AFTER if ready > self.frame else Reason.MIN_DWELL, due
 
     def _drop_pending_without_guard(self) -> None:
@@ -299,13 +325,25 @@ class Turn:
 
     def _guard_holds(self, rule: Rule) -> bool:
         guard = rule.transition.when
-        return guard is None or guard.holds(lambda name: self.draft.parameters[name].value(self.frame))
+        return guard is None or guard.holds(self._seen)
+
+    def _seen(self, name: str) -> float:
+        parameter = self.soundtrack.parameters[name]
+        return self.draft.parameters[name].seen(self.frame, parameter.hysteresis, parameter.range)
 
     def _allowed(self, rule: Rule) -> bool:
         return self._guard_holds(rule) and self.frame >= self.draft.transition_rest.get(rule.index, 0)
 
     def _free(self, rule: int, ready: int) -> int:
         return max(ready, self.draft.dwell_until, self.draft.transition_rest.get(rule, 0))
+
+    def _is_pending(self, rule: Rule) -> bool:
+        pending = self.draft.pending
+        return pending is not None and not pending.commanded and pending.rule == rule.index
+
+    def _outranked(self, rule: Rule) -> bool:
+        pending = self.draft.pending
+        return pending is not None and not self._is_pending(rule) and rule.rank <= self._rank(pending)
 
     def _rank(self, pending: Pending) -> Rank:
         if pending.commanded or pending.rule is None:

@@ -55,6 +55,37 @@ def test_overlap() -> None:
     assert any("overlaps transitions[0] at the same priority" in line for line in found)
 
 
+def test_to_and_fro_on_one_number() -> None:
+    def pair(there: str, back: str, more: str = "") -> list[str]:
+        lines = f"  - {{ from: a, to: b, when: {there} }}\n  - {{ from: [b, c], to: a, when: {back}{more} }}\n"
+        return [line for line in said(lines) if "to and fro" in line]
+
+    expected = (
+        '8:34  transitions[1].when: warning: goes to and fro with transitions[0] where "danger" wavers around 0.6: '
+        'put the two numbers apart, or use "hysteresis", "min_dwell" or "after"'
+    )
+    for there, back in (
+        ("danger > 0.6", "danger < 0.6"),
+        ("0.5 <= danger", "danger < 0.6"),
+        ("danger < .9", "danger > .6"),
+    ):
+        assert pair(there, back), (there, back)
+    assert pair("danger > 0.6", "danger <= 0.6") == [expected]
+    assert not pair("danger > 0.6", "danger < 0.5")
+    assert not pair("danger > 0.6", "danger > 0.7")
+    assert not pair("danger > 0.6", "danger < 0.6", ", after: 1 s")
+    assert not pair("danger > 0.6", "danger < 0.6 and danger < 0.4"), "not looked into"
+    assert not pair("danger > 0.6", "danger < 0.6", ", on: calm_down")
+    for safe in (
+        ("range: [0, 1]", "range: [0, 1], hysteresis: 0.1"),
+        ("b: { style: y }", "b: { style: y, min_dwell: 1 s }"),
+    ):
+        text = HEAD.replace(*safe) + (
+            "  - { from: a, to: b, when: danger > 0.6 }\n  - { from: b, to: a, when: danger < 0.6 }\n"
+        )
+        assert not any("to and fro" in d.message for d in check(parse_soundtrack(text)))
+
+
 def test_impossible_guards() -> None:
     never = ["danger > 1", "danger > 0.6 and 0.5 < danger < 0.2 and danger < 0", "not danger >= 0", "danger == 2"]
     for guard in never:

@@ -85,7 +85,15 @@ def test_ranges_and_kinds(small_text: str) -> None:
     )
     assert '"to" is missing' in changed(small_text, "to: won,   on: boss_died", "on: boss_died")[0]
     assert 'at least one of "on", "when" and "after"' in changed(small_text, "after: 3 s, fade", "fade")[0]
-    assert 'exactly one of "style" and "clip"' in changed(small_text, "clip: clips/hit.flac, ", "")[0]
+    assert 'expected either "clip", or "style"' in changed(small_text, "clip: clips/hit.flac, ", "")[0]
+    assert 'expected either "clip", or "style"' in changed(small_text, "{ clip:", "{ drums: off, clip:")[0]
+    assert 'expected "length" with "drums"' in changed(small_text, "{ clip: clips/hit.flac,", "{ drums: off,")[0]
+    assert "expected one of on, off, got" in changed(small_text, "{ clip: clips/hit.flac,", "{ drums: auto,")[0]
+    assert (
+        "expected hysteresis below half of the range, 0.5, got 0.5"
+        in changed(small_text, "seek_speed: 0.5", "hysteresis: 0.5")[0]
+    )
+    assert 'no key "hysteresys". Did you mean "hysteresis"?' in changed(small_text, "seek_speed", "hysteresys")[0]
     assert 'expected "length" with "style"' in changed(small_text, "length: 1 bar, ", "")[0]
 
 

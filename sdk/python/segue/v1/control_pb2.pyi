@@ -146,7 +146,7 @@ Global___ParameterChange: _TypeAlias = ParameterChange  # noqa: Y015
 
 @_typing.final
 class Change(_message.Message):
-    """A change that rides along in another control."""
+    """A change that rides along in another control: PostEvent, SetState, SetParameters or PostTrigger."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -203,12 +203,18 @@ class ControlHeader(_message.Message):
     playhead_sample: _builtins.int
     """First sample that the sender has not heard yet; absent if it doesn't know."""
     exit_source_at: Global___ExitSourceAt.ValueType
-    """When it should be heard, overriding the soundtrack."""
+    """Where it should begin, overriding the soundtrack: what the control's event, state or stinger sets off, and what
+    those in `also` do. Parameters are set at once. Only with PostEvent, SetState and PostTrigger; with SetParameters
+    where `also` holds something to place, or IMMEDIATE.
+    """
     listener_id: _builtins.str
     """The stream that the sender listens to (SessionReady.listener_id), so that the playhead is booked to it."""
     @_builtins.property
     def also(self) -> _containers.RepeatedCompositeFieldContainer[Global___Change]:
-        """More changes, applied after the control's own, in this order and at the same place: all of them or none."""
+        """More changes: all of them or none. Together with the control's own they are one moment, so that their order does not
+        matter: parameters first, then a state (of several the last), else the highest transition of the events, then
+        stingers. Only with PostEvent, SetState, SetParameters and PostTrigger.
+        """
 
     def __init__(
         self,
