@@ -7,9 +7,10 @@ backend starts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from segue_engine import assemble_magenta, assemble_magenta_1
 from segue_engine.assemble_magenta import MagentaOptions
@@ -49,12 +50,14 @@ class AssembleError(EngineError, ValueError):
 class Assembly:
     """An engine and the style encoder that goes with its model. Whoever takes it closes the engine.
 
-    reason: why this model was taken, where it was left open.
+    reason: why this model was taken, where it was left open. recipe: what `assemble` has to be given for the same one,
+    `magenta` as a mapping; JSON can hold it.
     """
 
     engine: Engine
     style_encoder: StyleEncoder
     reason: str = ""
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def info(self) -> EngineInfo:
@@ -105,7 +108,15 @@ def assemble(
         parts = load(located, kind, magenta or MagentaOptions())
         plan = _plan(kind, located.family, slots)
         engine, styles = _slot_engine(parts.model, plan, rewind_frames, guidance, parts.tokenizer), parts.styles
-    return Assembly(engine, styles, reason)
+    recipe = {
+        "model": wanted,
+        "slots": engine.info.slots,
+        "device": kind,
+        "rewind_frames": rewind_frames,
+        "guidance": guidance,
+        "magenta": asdict(magenta or MagentaOptions()),
+    }
+    return Assembly(engine, styles, reason, recipe)
 
 
 def models(models_dir: Path | None = None) -> tuple[str, ...]:
@@ -158,7 +169,7 @@ def _slot_engine(
         rewind_frames=rewind_frames,
         guidance=guidance,
     )
-    return SlotEngine(model, Mastering(), config, jax.local_devices(), tokenizer)
+    return SlotEngine(model, Mastering(onsets=not model.capabilities.clock), config, jax.local_devices(), tokenizer)
 
 
 def _starter(plan: _Plan, rewind_frames: int, guidance: bool) -> tuple[Engine, StyleEncoder]:

@@ -27,6 +27,19 @@ LOUDNESS_LUFS: Final = -18.0
 """What mastering brings a session to where its conditioning asks for no gain."""
 TRUE_PEAK_DBTP: Final = -1.0
 
+VITALS: Final = 11
+MOMENTARY, RIDER, INTEGRATED, KNOWN, SILENT, OVER_RANGE, PEAK, ONSETS = 0, 1, 2, 3, 4, 5, 6, 7
+"""Columns of `Blocks.vitals`, what mastering measures of a frame, before it changes anything.
+
+MOMENTARY, INTEGRATED: loudness of the last 400 ms and of the last minutes, 0.01 LUFS. RIDER: gain of the loudness
+rider, 0.01 dB. KNOWN: how much music INTEGRATED rests on, 0.1 s. SILENT: frames of near-silence in a row. OVER_RANGE: 1
+where the frame is. PEAK: 0.01 dBFS. ONSETS..ONSETS + 3: how much begins in each 10 ms, in thousandths; 0 where the
+model has a clock of its own.
+"""
+
+ONSET_DELAY_SECONDS: Final = 0.004
+"""By how much later than it is heard what begins is found in the 10 ms of `Blocks.vitals`, on average."""
+
 MASKED: Final = -1
 NOTE_OFF, NOTE_HELD, NOTE_ONSET, NOTE_ON = 0, 1, 2, 3
 DRUMS_OFF, DRUMS_ON = 0, 1
@@ -151,6 +164,8 @@ class EngineInfo:
     mastering_delay_samples: int
     rewind_frames: int
     """How far `rewind` reaches back at most."""
+    memory_frames: int
+    """Frames of the past that are worth giving a slot to go on from, as its prefill."""
     style_interval_frames: int
     """Frames that should lie between two changes of style: each may cost the model more than a frame does."""
     bytes_per_slot: int
@@ -170,10 +185,33 @@ class SlotHandle:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a slot's past beside the codes of its prefill.
+
+    conditionings: (frame, conditioning) ascending, frame 0 being the first that is made: what the prefill was played
+    under. Without any it counts as played under what the slot begins with. loudness: RIDER, INTEGRATED and KNOWN of its
+    last frame in dB, LUFS and seconds; None where mastering is to learn it afresh.
+    """
+
+    conditionings: tuple[tuple[int, Conditioning], ...] = ()
+    loudness: tuple[float, float, float] | None = None
+
+    def validate(self) -> None:
+        """Raises ConditioningError naming the first field out of range."""
+        frames = [frame for frame, _ in self.conditionings]
+        if any(frame >= 0 for frame in frames) or frames != sorted(set(frames)):
+            raise ConditioningError(f"past.conditionings: expected ascending frames before 0, got {frames[:8]}")
+        for _, conditioning in self.conditionings:
+            conditioning.validate()
+        if self.loudness is not None and not all(-400.0 <= value <= 4000.0 for value in self.loudness):
+            raise ConditioningError(f"past.loudness: expected dB, LUFS and seconds, got {self.loudness}")
+
+
+@dataclass(frozen=True, slots=True)
 class Blocks:
     """What one `step` made, row r belonging to handle (slots[r], epochs[r]); arrays are the receiver's own.
 
-    pcm: int16[n, frames · 1920, 2], mastered. codes: int16[n, frames, levels].
+    pcm: int16[n, frames · 1920, 2], mastered. codes: int16[n, frames, levels]. vitals: int16[n, frames, VITALS].
     first_frame: int64[n], frame index (since insert) of each row's first frame. `sample_of_frame` gives its place on
     the timeline.
     """
@@ -183,6 +221,7 @@ class Blocks:
     first_frame: NDArray[np.int64]
     pcm: NDArray[np.int16]
     codes: NDArray[np.int16]
+    vitals: NDArray[np.int16]
 
     @property
     def count(self) -> int:
@@ -241,10 +280,16 @@ class Engine(Protocol):
         """None if the model's codec can't encode here."""
         ...
 
-    def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
+    def insert(
+        self,
+        seed: int,
+        conditioning: Conditioning,
+        prefill: NDArray[np.integer] | None = None,
+        past: Past | None = None,
+    ) -> SlotHandle:
         """Claim a free slot, its first frame to be generated under `conditioning`; seed is any 64-bit integer.
 
-        prefill int[frames, levels] is history that is heard by the model and never emitted.
+        prefill int[frames, levels] is history that is heard by the model and never emitted; `past` says more of it.
         Raises EngineFullError, ConditioningError. The slot then counts as due at every `step` that names it.
         """
         ...

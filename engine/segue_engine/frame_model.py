@@ -19,7 +19,7 @@ it heard is kept in the rings too; back in an earlier chunk, the engine lets it 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,9 @@ from jax import lax
 from segue_engine.contract import Capabilities, ClockReader, Conditioning, Guidance, Sampling
 
 PyTree = Any
+
+MEMORY: Final = 500
+"""Frames, 20 s: the past of a model that never forgets, as far as it is worth keeping."""
 
 
 class StepRows(NamedTuple):
@@ -139,6 +142,11 @@ class FrameModel(Protocol):
     @property
     def codec_delay(self) -> int:
         """Whole frames by which decode's audio lags the codes."""
+        ...
+
+    @property
+    def memory(self) -> int:
+        """Frames of the past that are worth giving a slot to go on from: older ones matter little or not at all."""
         ...
 
     @property

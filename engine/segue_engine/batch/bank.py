@@ -17,13 +17,15 @@ from segue_engine.batch.pass_recipes import FINISH, GO_ON, begin_name, land_name
 from segue_engine.batch.programs import BankShape, Programs, make_name
 from segue_engine.batch.rows import DUE, FRAME, LEVELS, HostRows, style_row
 from segue_engine.contract import Conditioning, Sampling
+from segue_engine.journal import Window
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.int32]
 
 
 class Output(NamedTuple):
-    """A dispatch's packed output: entry i of `wanted` is row `wanted[i]` of `packed`, int16[rows, PCM + levels + 1]."""
+    """A dispatch's packed output: entry i of `wanted` is row `wanted[i]` of `packed`, int16[rows, ..] as `Frame.sound`
+    gives it."""
 
     packed: jax.Array
     wanted: Rows
@@ -87,10 +89,26 @@ class Bank:
         sizes = self._shape.all_sizes if side_cost else self._shape.sizes
         size = next(size for size in sizes if high - low < size)
         if side_cost and 1 < due.size <= size // side_cost:
-            return [self._run(row, 1, np.array([row]), guided) for row in due.tolist()]
+            return [self.run(row, 1, np.array([row]), guided) for row in due.tolist()]
         # From row 0 if that will do, so that the window stays the same while the due rows vary.
         start = 0 if high < size else min(low, self.rows - size)
-        return [self._run(start, size, due, guided)]
+        return [self.run(start, size, due, guided)]
+
+    def run(self, start: int, size: int, due: Rows, guided: bool) -> Output:
+        """Make a frame for the due rows by the program for `size` rows, on those from `start` on."""
+        packed, live = self._packed(start, size, due), self._open(start, size)
+        rings, codes = self._programs[make_name(size, guided)](live.rings, self._params, packed)
+        carried, out = self._programs[f"sound {size}"](live.carried, self._params, codes, packed)
+        self._update(start, size, Live(rings, carried))
+        out.copy_to_host_async()
+        return Output(out, due - start)
+
+    def take_out(self, start: int, size: int) -> None:
+        """Have just these rows out in a window, or none if they are the whole bank."""
+        if size == self.rows:
+            self._close()
+        else:
+            self._update(start, size, self._open(start, size))
 
     def wait(self) -> None:
         """Wait for everything that was done to the rows."""
@@ -108,6 +126,10 @@ class Bank:
     def reset(self, row: int) -> None:
         """Make the row fresh."""
         self._live = self._programs["reset"](self._close(), _index(row))
+
+    def recall(self, row: int, loudness: tuple[float, float, float]) -> None:
+        """Let the row's mastering know its loudness, see `contract.Past`."""
+        self._live = self._programs["recall"](self._close(), _index(row), np.asarray(loudness, np.float32))
 
     def reset_carried(self, row: int) -> None:
         """Make the row's codec and mastering fresh."""
@@ -143,6 +165,11 @@ class Bank:
             live = self._open(row, 1)
             carried, _ = self._programs["sound 1"](live.carried, self._params, codes[i : i + 1], packed)
             self._update(row, 1, Live(live.rings, carried))
+
+    def window_of(self, row: int) -> Window:
+        """The open window if it holds the row, else the whole bank: passes run on it."""
+        held = self._holding(row, row)
+        return Window(held.size, row - held.row)
 
     def begin_pass(self, row: int, frame: int, conditioning: Conditioning, number: int) -> Any:
         """Work of the encoder's pass `number` on what the row played before the model's `frame`."""
@@ -185,27 +212,20 @@ class Bank:
         one, row = np.zeros((1, self._shape.levels), np.int32), np.zeros(1, np.int64)
         self.reset(0)
         self.prefill(0, 0, one, 1)
+        self.recall(0, (0.0, -20.0, 0.0))
         self.load(0, 0)
         self.replay(0, one, np.zeros((1, 2), np.float32))
         self.reset_carried(0)
         self.move(0, 0)
         for size in self._shape.all_sizes:
             for guided in self._shape.variants(size):
-                np.asarray(self._run(0, size, np.arange(size), guided).packed)
+                np.asarray(self.run(0, size, np.arange(size), guided).packed)
             self.keep(row, row)
             if self._shape.passes:
                 self.land_pass(0, self.go_on_pass(self.begin_pass(0, 0, Conditioning(), 0), 0), 0)
         self._close()
         del self._live, self._kept  # so that no two copies of the state are held at once
         self._live, self._kept = self._programs["fresh"]()
-
-    def _run(self, start: int, size: int, due: Rows, guided: bool) -> Output:
-        packed, live = self._packed(start, size, due), self._open(start, size)
-        rings, codes = self._programs[make_name(size, guided)](live.rings, self._params, packed)
-        carried, out = self._programs[f"sound {size}"](live.carried, self._params, codes, packed)
-        self._update(start, size, Live(rings, carried))
-        out.copy_to_host_async()
-        return Output(out, due - start)
 
     def _packed(self, start: int, size: int, due: Rows) -> NDArray[np.int32]:
         # A copy, since the CPU backend may read the array later than the call returns.

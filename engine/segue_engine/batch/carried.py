@@ -27,9 +27,11 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """Start from the copy at `place` (NOTHING: from fresh state), then run over codes and levels float32[n, 2]."""
+    """Start from the copy at `place`, of the state before `frame` (both NOTHING: from fresh state), then run over codes
+    and levels float32[n, 2]."""
 
     place: int
+    frame: int
     codes: NDArray[np.int32]
     levels: NDArray[np.float32]
 
@@ -83,6 +85,7 @@ class CarriedHistory:
         span = np.arange(start, frame) % self._length
         return Replay(
             place=place if kept[place] >= 0 else NOTHING,
+            frame=int(kept[place]),
             codes=self._codes[slot, span].astype(np.int32),
             levels=self._levels[slot, span],
         )

@@ -32,6 +32,7 @@ def describe(
         codec_delay_frames=model.codec_delay,
         mastering_delay_samples=mastering.delay_samples,
         rewind_frames=config.rewind_frames,
+        memory_frames=model.memory,
         style_interval_frames=model.encoder.interval if model.encoder is not None else 1,
         bytes_per_slot=sum(leaf.size * leaf.dtype.itemsize for leaf in state) // config.rows,
         default_sampling=model.default_sampling,

@@ -7,7 +7,7 @@ slot happens only where its conditioning changes or its history is taken in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from segue_engine.batch.carried import NOTHING, CarriedHistory, Memory
 from segue_engine.batch.chunks import ChunkMemory, Chunks
 from segue_engine.batch.config import SlotEngineConfig
 from segue_engine.batch.describe import describe
+from segue_engine.batch.diary import Diary
 from segue_engine.batch.flight import Manifest
 from segue_engine.batch.frame import PCM, Frame
 from segue_engine.batch.mastering_protocol import MasteringChain
@@ -28,10 +29,13 @@ from segue_engine.batch.placement import Placement
 from segue_engine.batch.plan import Entries, Plans
 from segue_engine.batch.prefill import Prefills, checked
 from segue_engine.batch.programs import BankShape, Recipes, compile_for
+from segue_engine.batch.provenance import provenance
+from segue_engine.batch.reenact import reenact
 from segue_engine.batch.slots import SlotTable
 from segue_engine.contract import (
     CHANNELS,
     FRAME_SAMPLES,
+    VITALS,
     AudioTokenizer,
     Blocks,
     ClockReader,
@@ -40,9 +44,11 @@ from segue_engine.contract import (
     EngineError,
     EngineInfo,
     Guidance,
+    Past,
     SlotHandle,
 )
 from segue_engine.frame_model import FrameModel
+from segue_engine.journal import Journal, Made, Record
 
 Ints = NDArray[np.int64]
 
@@ -67,6 +73,7 @@ class _Flight:
     outputs: list[tuple[Output, Ints]]
     pcm: NDArray[np.int16] | None = None
     codes: NDArray[np.int16] | None = None
+    vitals: NDArray[np.int16] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +85,7 @@ class _Snapshot:
     plan: Entries
     memory: Memory
     history: NDArray[np.int32]
+    past: Past
     chunks: ChunkMemory | None
     state: Any
 
@@ -122,6 +130,7 @@ class SlotEngine:
         self._plans = Plans(slots, config.rewind_frames)
         self._carried = CarriedHistory(slots, config.kept, config.snapshot_interval, config.history, model.levels)
         self._prefills = Prefills(slots)
+        self._diary = Diary(slots)
         self._banks: list[Bank] = []
         self._placement = Placement(slots, self._banks)
         self._chunks: Chunks | None = None
@@ -135,6 +144,7 @@ class SlotEngine:
                 self._plans,
                 self._prefills,
                 self._placement,
+                self._diary,
                 config.pieces_a_step(model.encoder),
             )
         self._flight: _Flight | None = None
@@ -144,6 +154,23 @@ class SlotEngine:
     @property
     def info(self) -> EngineInfo:
         return self._info
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """As in `journal.Journalled`."""
+        return provenance(self._info, self.config, self._devices)
+
+    def keep_journal(self, journal: Journal | None) -> None:
+        """As in `journal.Journalled`."""
+        self._diary.keep(journal)
+
+    def reenact(self, records: Sequence[Record]) -> Iterator[Made | Record]:
+        """As in `journal.Journalled`, on the first bank."""
+        self._check_open()
+        if self._table.used or self._flight is not None:
+            raise EngineError("reenact: expected an engine without slots")
+        self.warm_up()
+        return reenact(self._model, self.config, self._banks[0], records)
 
     @property
     def clock(self) -> ClockReader | None:
@@ -167,23 +194,38 @@ class SlotEngine:
             bank.warm_up()
             self._banks.append(bank)
 
-    def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
+    def insert(
+        self,
+        seed: int,
+        conditioning: Conditioning,
+        prefill: NDArray[np.integer] | None = None,
+        past: Past | None = None,
+    ) -> SlotHandle:
         """As in the contract. History is taken in during the next steps that name the slot, a few frames in each, and
         its first block follows then."""
         self.warm_up()
         conditioning.validate()
         self._check_guidance(conditioning)
+        past = past or Past()
+        past.validate()
+        for _, held in past.conditionings:
+            self._check_guidance(held)
         history = checked(prefill, self._model.levels)
         handle = self._table.claim()
         slot = handle.index
         bank, row = self._placement.place(slot)
         bank.inputs.start(row, seed, conditioning)
         bank.reset(row)
+        if past.loudness is not None:
+            bank.recall(row, past.loudness)
         self._plans.start(slot, conditioning)
         self._carried.start(slot)
-        self._prefills.start(slot, history)
+        if past.loudness is not None and not len(history):  # a rewind can't begin from fresh state then
+            bank.keep(np.array([row]), np.array([self._carried.keep(slot, 0)]))
+        self._prefills.start(slot, history, past)
         if self._chunks is not None:
             self._chunks.start(slot)
+        self._diary.began(handle, seed, conditioning, history, past)
         return handle
 
     def steer(self, slot: SlotHandle, plan: Sequence[tuple[int, Conditioning]]) -> None:
@@ -191,7 +233,9 @@ class SlotEngine:
         index = self._table.check(slot)
         for _, conditioning in plan:
             self._check_guidance(conditioning)
-        self._plans.steer(index, int(self._table.heads[index]), plan)
+        head = int(self._table.heads[index])
+        self._plans.steer(index, head, plan)
+        self._diary.steered(slot, head, plan)
 
     def step(self, due: Sequence[SlotHandle] | None = None) -> Blocks | None:
         self._check_open()
@@ -227,6 +271,9 @@ class SlotEngine:
         else:
             bank.load(row, back.place)
         bank.replay(row, back.codes, back.levels)
+        if self._passes is not None:
+            self._passes.went_back(index)
+        self._diary.went_back(slot, head, reached, back.frame)
         return reached
 
     def release(self, slot: SlotHandle) -> None:
@@ -235,8 +282,10 @@ class SlotEngine:
             return
         self._plans.clear(slot.index)
         self._prefills.clear(slot.index)
+        handed = int(self._table.heads[slot.index])
         if self._flight is not None:
-            self._flight.manifest.drop(slot.index)
+            handed -= self._flight.manifest.drop(slot.index)
+        self._diary.ended(slot, handed)
         self._placement.vacate(slot.index)
 
     def head(self, slot: SlotHandle) -> int:
@@ -264,6 +313,7 @@ class SlotEngine:
             plan=self._plans.copy(index),
             memory=self._carried.copy(index),
             history=self._prefills.left(index),
+            past=self._prefills.left_past(index),
             chunks=self._chunks.copy(index) if self._chunks is not None else None,
             state=bank.take(row),
         )
@@ -283,9 +333,10 @@ class SlotEngine:
         bank.put(row, taken.state)
         self._plans.paste(slot, taken.head, taken.plan)
         self._carried.paste(slot, taken.memory)
-        self._prefills.paste(slot, taken.offset, taken.history)
+        self._prefills.paste(slot, taken.offset, taken.history, taken.past)
         if self._chunks is not None and taken.chunks is not None:
             self._chunks.paste(slot, taken.chunks)
+        self._diary.restored(handle, taken.head)
         return handle
 
     def drop(self, snapshot: object) -> None:
@@ -323,8 +374,12 @@ class SlotEngine:
             made = bank.step(rows, guided, self.config.side_cost)
             at = 0
             for output in made:
-                outputs.append((output, entries[at : at + output.wanted.size]))
-                at += output.wanted.size
+                those = entries[at : at + output.wanted.size]
+                outputs.append((output, those))
+                at += those.size
+                if self._diary.kept:
+                    size = output.packed.shape[0]
+                    self._diary.made(slots[those], manifest.epochs[those], heads[those], size, output.wanted, guided)
         self._table.heads[slots] += 1
         return _Flight(manifest, outputs)
 
@@ -354,17 +409,29 @@ class SlotEngine:
             if count <= 0:
                 continue
             bank, row = self._placement.of(slot)
-            if self._plans.next[slot] <= 0:
+            held, run = self._prefills.under(slot)
+            if held is not None:
+                count = min(count, run)
+                bank.inputs.set_conditioning(row, held)
+            elif self._plans.next[slot] <= 0:
                 bank.inputs.set_conditioning(row, self._plans.take(slot, 0))
             frame, codes = self._prefills.take(slot, count)
             sounded = max(0, len(codes) - silent)
             bank.prefill(row, frame, codes, sounded)
+            self._diary.took_in(self._table.handle(slot), len(codes), sounded)
             budget -= len(codes)
             sound_budget -= sounded
             if self._prefills.done(slot):
+                self._recall(bank, row, slot)
                 bank.keep(np.array([row]), np.array([self._carried.keep(slot, 0)]))
                 ready[np.searchsorted(slots, slot)] = True
         return slots[ready]
+
+    def _recall(self, bank: Bank, row: int, slot: int) -> None:
+        """History is as loud as it was, but mastering has heard only the end of it."""
+        loudness = self._prefills.loudness(slot)
+        if loudness is not None:
+            bank.recall(row, loudness)
 
     def _receive(self, flight: _Flight) -> None:
         """Wait for a dispatch and sort its outputs by manifest entry; note codes, and reset what was not finite."""
@@ -372,7 +439,8 @@ class SlotEngine:
             return
         manifest = flight.manifest
         made = np.empty((manifest.slots.size, PCM), np.int16)
-        tail = np.empty((manifest.slots.size, self._model.levels + 1), np.int16)
+        levels = self._model.levels
+        tail = np.empty((manifest.slots.size, levels + VITALS + 1), np.int16)
         for output, entries in flight.outputs:
             packed = np.asarray(output.packed)
             if entries.size == packed.shape[0] and _in_a_row(entries):
@@ -383,7 +451,8 @@ class SlotEngine:
             tail[entries] = packed[output.wanted, PCM:]
         flight.outputs.clear()
         flight.pcm = made.reshape(-1, FRAME_SAMPLES, CHANNELS)
-        flight.codes = tail[:, None, :-1].copy()
+        flight.codes = tail[:, None, :levels].copy()
+        flight.vitals = tail[:, None, levels:-1].copy()
         for entry in np.flatnonzero(tail[:, -1]).tolist():
             self._fault(manifest, entry)
         wanted = manifest.wanted
@@ -392,8 +461,10 @@ class SlotEngine:
     def _fault(self, manifest: Manifest, entry: int) -> None:
         self.faults += 1
         if manifest.wanted[entry]:
-            bank, row = self._placement.of(int(manifest.slots[entry]))
+            slot = int(manifest.slots[entry])
+            bank, row = self._placement.of(slot)
             bank.reset_carried(row)
+            self._diary.faulted(self._table.handle(slot), int(self._table.heads[slot]))
 
     def _land(self, flight: _Flight | None) -> Blocks | None:
         if flight is None:
@@ -403,15 +474,19 @@ class SlotEngine:
             return None
         assert flight.pcm is not None
         assert flight.codes is not None
+        assert flight.vitals is not None
         manifest, keep = flight.manifest, flight.manifest.wanted
         whole = bool(keep.all())
-        return Blocks(
+        blocks = Blocks(
             slots=manifest.slots[keep].astype(np.int32),
             epochs=manifest.epochs[keep],
             first_frame=manifest.frames[keep],
             pcm=flight.pcm if whole else flight.pcm[keep],
             codes=flight.codes if whole else flight.codes[keep],
+            vitals=flight.vitals if whole else flight.vitals[keep],
         )
+        self._diary.handed(blocks)
+        return blocks
 
     # -- checks ---------------------------------------------------------------------------------------------------
 

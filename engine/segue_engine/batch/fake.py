@@ -21,9 +21,14 @@ from segue_engine.batch.plan import Entries, Plans
 from segue_engine.batch.rows import HostRows
 from segue_engine.batch.slots import SlotTable
 from segue_engine.contract import (
+    FRAME_RATE,
     FRAME_SAMPLES,
+    INTEGRATED,
+    KNOWN,
+    MOMENTARY,
     STYLE_CODES,
     STYLE_LEVELS,
+    VITALS,
     Blocks,
     Capabilities,
     ClockReading,
@@ -32,6 +37,7 @@ from segue_engine.contract import (
     EngineError,
     EngineInfo,
     Guidance,
+    Past,
     PromptError,
     Sampling,
     SlotHandle,
@@ -58,6 +64,7 @@ _INFO: Final = EngineInfo(
     codec_delay_frames=0,
     mastering_delay_samples=0,
     rewind_frames=250,
+    memory_frames=500,
     style_interval_frames=1,
     bytes_per_slot=4096,
     default_sampling=Sampling(temperature=1.0, top_k=0, min_p=0.0),
@@ -167,10 +174,18 @@ class FakeEngine:
     def tokenizer(self) -> FakeTokenizer:
         return FakeTokenizer(self._info.levels)
 
-    def insert(self, seed: int, conditioning: Conditioning, prefill: NDArray[np.integer] | None = None) -> SlotHandle:
+    def insert(
+        self,
+        seed: int,
+        conditioning: Conditioning,
+        prefill: NDArray[np.integer] | None = None,
+        past: Past | None = None,
+    ) -> SlotHandle:
         """As in the contract; the clock goes on from the prefill's last frame."""
         self._check_open()
         conditioning.validate()
+        if past is not None:
+            past.validate()
         offset = self._prefilled(prefill)
         handle = self._table.claim()
         slot = handle.index
@@ -332,10 +347,14 @@ def _landed(flight: tuple[Manifest, NDArray[np.int16], NDArray[np.int16]] | None
     if not keep.any():
         return None
     every = bool(keep.all())
+    vitals = np.zeros((int(keep.sum()), 1, VITALS), np.int16)
+    vitals[..., [MOMENTARY, INTEGRATED]] = -1800  # its tones are as loud as that
+    vitals[:, 0, KNOWN] = np.minimum(manifest.frames[keep] * 10 // FRAME_RATE, 32_767)
     return Blocks(
         slots=manifest.slots[keep].astype(np.int32),
         epochs=manifest.epochs[keep],
         first_frame=manifest.frames[keep],
         pcm=pcm if every else pcm[keep],
         codes=codes if every else codes[keep],
+        vitals=vitals,
     )

@@ -16,6 +16,8 @@ class Manifest:
         self.frames = frames
         self.wanted: NDArray[np.bool_] = np.ones(slots.shape, np.bool_)
 
-    def drop(self, slot: int, frame: int = 0) -> None:
-        """Drop the slot's frames from `frame` on: it was rewound, or (all of them) released."""
-        self.wanted &= (self.slots != slot) | (self.frames < frame)
+    def drop(self, slot: int, frame: int = 0) -> int:
+        """Drop the slot's frames from `frame` on: it was rewound, or (all of them) released. Gives their number."""
+        dropped = (self.slots == slot) & (self.frames >= frame) & self.wanted
+        self.wanted &= ~dropped
+        return int(dropped.sum())

@@ -20,7 +20,7 @@ from segue_engine.contract import CHANNELS, FRAME_SAMPLES
 from segue_engine.frame_model import FrameModel, StepRows
 
 PCM: Final = FRAME_SAMPLES * CHANNELS
-"""int16 words of audio at the start of an output row; the codes follow, then 1 where the row was faulty."""
+"""int16 words of audio at the start of an output row; codes and vitals follow, then 1 where the row was faulty."""
 
 
 class Carried(NamedTuple):
@@ -73,7 +73,7 @@ class Frame:
         return self.model.absorb(params, rings, unpack(packed)[0], codes, count)
 
     def sound(self, carried: Carried, params: Any, codes: jax.Array, packed: jax.Array) -> tuple[Carried, jax.Array]:
-        """Codes to mastered sound: state, int16[B, PCM + levels + 1]. A row that is not finite is silent."""
+        """Codes to mastered sound: state, int16[B, PCM + levels + VITALS + 1]. A row that is not finite is silent."""
         rows, levels = unpack(packed)
         codec, audio = self.model.decode(params, carried.codec, codes, rows.due)
         whole = jnp.isfinite(audio).all(axis=(1, 2))
@@ -82,5 +82,6 @@ class Frame:
         fine = whole & jnp.isfinite(audio).all(axis=(1, 2))
         audio = jnp.where(fine[:, None, None], audio, 0.0)
         pcm = jnp.round(jnp.clip(audio, -1.0, 1.0) * 32767.0).astype(jnp.int16)
-        tail = (codes.astype(jnp.int16), (rows.due & ~fine).astype(jnp.int16)[:, None])
+        faulty = (rows.due & ~fine).astype(jnp.int16)[:, None]
+        tail = (codes.astype(jnp.int16), self.mastering.vitals(mastering), faulty)
         return Carried(codec, mastering), jnp.concatenate([pcm.reshape(pcm.shape[0], PCM), *tail], axis=1)

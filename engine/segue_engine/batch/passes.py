@@ -16,24 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segue_engine.batch.chunks import Chunk, Chunks
+from segue_engine.batch.diary import Diary
 from segue_engine.batch.placement import Placement
 from segue_engine.batch.plan import Plans
 from segue_engine.batch.prefill import Prefills
 from segue_engine.batch.slots import SlotTable
 from segue_engine.contract import Conditioning
 from segue_engine.frame_model import ChunkEncoder
+from segue_engine.journal import Window
 
 Ints = NDArray[np.int64]
 
 
 @dataclass
 class _Pass:
-    """A pass under way: `pieces` of it are done and led to `work`."""
+    """A pass under way: it began in `window`, and `pieces` of it are done and led to `work`."""
 
     slot: int
     epoch: int
     chunk: Chunk
     number: int
+    window: Window
     pieces: int
     work: Any
 
@@ -56,6 +59,7 @@ class Passes:
         plans: Plans,
         prefills: Prefills,
         placement: Placement,
+        diary: Diary,
         budget: int,
     ) -> None:
         self._encoder = encoder
@@ -64,6 +68,7 @@ class Passes:
         self._plans = plans
         self._prefills = prefills
         self._placement = placement
+        self._diary = diary
         self._budget = budget
         self._under_way: dict[int, _Pass] = {}
         self._since: dict[tuple[int, int], int] = {}
@@ -93,6 +98,10 @@ class Passes:
             jax.block_until_ready(self._last)  # type: ignore[no-untyped-call]
             self._last = None
 
+    def went_back(self, slot: int) -> None:
+        """The slot may play something else now: what a pass under way has heard of it counts no more."""
+        self._under_way = {bank: one for bank, one in self._under_way.items() if one.slot != slot}
+
     def _in_order(self, waiting: list[_Waiting]) -> list[_Waiting]:
         for one in waiting:
             self._since.setdefault(self._key(one.slot), self._steps)
@@ -120,15 +129,19 @@ class Passes:
             current = self._under_way.get(index)
             if current is None or not self._is(current, one) or self._stale(current, one):
                 frame = one.chunk.begun + int(self._prefills.offset[one.slot])
+                window = bank.window_of(row)
                 work = bank.begin_pass(row, frame, one.conditioning, number)
                 epoch = int(self._table.epochs[one.slot])
-                current = self._under_way[index] = _Pass(one.slot, epoch, one.chunk, number, 0, work)
+                current = self._under_way[index] = _Pass(one.slot, epoch, one.chunk, number, window, 0, work)
             if current.pieces < self._encoder.pieces:
                 current.work = self._last = bank.go_on_pass(current.work, current.pieces)
                 current.pieces += 1
             else:
+                window = bank.window_of(row)
                 self._last = bank.land_pass(row, current.work, number)
                 self._chunks.land(one.slot, one.chunk, number)
+                handle, head = self._table.handle(one.slot), int(self._table.heads[one.slot])
+                self._diary.listened(handle, head, number, current.window, window)
                 del self._under_way[index]
             budget -= 1
         return budget

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import STYLE_CODES, ConditioningError
+from segue_engine.contract import STYLE_CODES, Conditioning, ConditioningError, Past
 
 Codes = NDArray[np.int32]
 
@@ -28,26 +28,44 @@ class Prefills:
     def __init__(self, slots: int) -> None:
         self.offset: NDArray[np.int64] = np.zeros(slots, np.int64)
         self._left: dict[int, Codes] = {}
+        self._under: dict[int, list[tuple[int, Conditioning]]] = {}
+        self._loudness: dict[int, tuple[float, float, float]] = {}
 
     @property
     def waiting(self) -> bool:
         """Whether any slot has history left."""
         return bool(self._left)
 
-    def start(self, slot: int, codes: Codes) -> None:
-        self.paste(slot, len(codes), codes)
+    def start(self, slot: int, codes: Codes, past: Past) -> None:
+        """A new owner. The first of the past's conditionings counts from the beginning of the codes on."""
+        self.paste(slot, len(codes), codes, past)
 
-    def paste(self, slot: int, offset: int, codes: Codes) -> None:
+    def paste(self, slot: int, offset: int, codes: Codes, past: Past) -> None:
+        self.clear(slot)
         self.offset[slot] = offset
-        if len(codes):
-            self._left[slot] = codes
+        if not len(codes):
+            return
+        self._left[slot] = codes
+        self._under[slot] = [(max(frame, -len(codes)), conditioning) for frame, conditioning in past.conditionings]
+        if past.loudness is not None:
+            self._loudness[slot] = past.loudness
 
     def clear(self, slot: int) -> None:
         self._left.pop(slot, None)
+        self._under.pop(slot, None)
+        self._loudness.pop(slot, None)
 
     def left(self, slot: int) -> Codes:
         """What the slot has still to take in."""
         return self._left.get(slot, np.zeros((0, 0), np.int32))
+
+    def left_past(self, slot: int) -> Past:
+        """What is known of that."""
+        return Past(tuple(self._under.get(slot, ())), self._loudness.get(slot))
+
+    def loudness(self, slot: int) -> tuple[float, float, float] | None:
+        """What is known of the loudness after the last frame, once that has been taken in."""
+        return self._loudness.pop(slot, None)
 
     def done(self, slot: int) -> bool:
         return slot not in self._left
@@ -60,9 +78,20 @@ class Prefills:
         """How many of the frames left are too long ago for the codec, which remembers `memory` frames (None: all)."""
         return 0 if memory is None else max(0, len(self._left[slot]) - memory)
 
+    def under(self, slot: int) -> tuple[Conditioning | None, int]:
+        """What the next frames were played under, None if nobody said, and how many of them were."""
+        left, under = len(self._left[slot]), self._under[slot]
+        while len(under) > 1 and under[1][0] <= -left:
+            del under[0]
+        if not under:
+            return None, left
+        return under[0][1], left + under[1][0] if len(under) > 1 else left
+
     def take(self, slot: int, count: int) -> tuple[int, Codes]:
         """At most `count` frames of what is left, and the model's frame number of the first."""
         codes = self._left.pop(slot)
         if len(codes) > count:
             self._left[slot] = codes[count:]
+        else:
+            self._under.pop(slot, None)
         return int(self.offset[slot]) - len(codes), codes[:count]

@@ -86,6 +86,7 @@ class Recipes:
         self.all: dict[str, Recipe] = {
             "fresh": (lambda: (frame.fresh(shape.rows), self._fresh_kept()), (), ()),
             "reset": (self._reset, (live, index), (0,)),
+            "recall": (self._recall, (live, index, _shape(np.float32, 3)), (0,)),
             "reset_carried": (self._reset_carried, (live, index), (0,)),
             "load": (self._load, (live, kept, index, index), (0,)),
             "take": (self._take, (live, kept, index), ()),
@@ -113,6 +114,10 @@ class Recipes:
             return jnp.zeros((self._shape.rows, self._shape.kept, *leaf.shape[1:]), leaf.dtype)
 
         return jax.tree.map(stack, self._frame.fresh_carried(1))  # type: ignore[no-any-return]
+
+    def _recall(self, live: Live, row: jax.Array, loudness: jax.Array) -> Live:
+        mastering = self._frame.mastering.recall(_cut(live.carried.mastering, row), loudness[None])
+        return Live(live.rings, Carried(live.carried.codec, _paste(live.carried.mastering, mastering, row)))
 
     def _reset(self, live: Live, row: jax.Array) -> Live:
         return _paste(live, self._frame.fresh(1), row)  # type: ignore[no-any-return]

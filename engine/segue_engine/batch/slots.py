@@ -46,7 +46,11 @@ class SlotTable:
 
     def handles(self) -> list[SlotHandle]:
         """Handles of all bound slots."""
-        return [SlotHandle(i, int(self.epochs[i])) for i in np.flatnonzero(self.epochs != FREE).tolist()]
+        return [self.handle(i) for i in np.flatnonzero(self.epochs != FREE).tolist()]
+
+    def handle(self, index: int) -> SlotHandle:
+        """The handle of a bound slot."""
+        return SlotHandle(index, int(self.epochs[index]))
 
     def owns(self, handle: SlotHandle) -> bool:
         return 0 <= handle.index < self.capacity and handle.epoch >= 0 and self.epochs[handle.index] == handle.epoch

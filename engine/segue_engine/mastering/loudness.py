@@ -47,10 +47,11 @@ class LoudnessState(NamedTuple):
 
 
 class LoudnessReading(NamedTuple):
-    """float32[B] each, LUFS; −70 where nothing was above the absolute gate."""
+    """float32[B] each: LUFS, −70 where nothing was above the absolute gate, and seconds that the latter knows."""
 
     momentary: jax.Array
     integrated: jax.Array
+    seconds: jax.Array
 
 
 class Loudness:
@@ -99,7 +100,16 @@ class Loudness:
 
     def read(self, state: LoudnessState) -> LoudnessReading:
         """Momentary (last 400 ms) and integrated (gated, over the memory) loudness."""
-        return LoudnessReading(momentary=_lufs(jnp.mean(state.frames, axis=1)), integrated=_gated(state)[0])
+        return LoudnessReading(_lufs(jnp.mean(state.frames, axis=1)), *_gated(state))
+
+    def recall(self, state: LoudnessState, known: jax.Array) -> LoudnessState:
+        """Rows made to know float32[B, 3]: the rider's gain, and integrated loudness of so many seconds."""
+        limit = self._config.max_gain_db
+        gain, level, seconds = known[:, 0], known[:, 1], jnp.clip(known[:, 2], 0.0, self._config.memory_s)
+        place = jnp.clip(jnp.floor(level - ABSOLUTE_GATE_LUFS).astype(jnp.int32), 0, BINS - 1)
+        counts = jnp.where(jnp.arange(BINS) == place[:, None], FRAME_RATE * seconds[:, None], 0.0)
+        power = 10.0 ** ((jnp.clip(level, ABSOLUTE_GATE_LUFS, 40.0) - OFFSET_LUFS) / 10.0)
+        return state._replace(gain_db=jnp.clip(gain, -limit, limit), counts=counts, powers=counts * power[:, None])
 
     def _ride(self, state: LoudnessState) -> LoudnessState:
         config = self._config

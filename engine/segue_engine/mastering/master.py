@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mastering chain of a batch: liveness guard → loudness rider → style gain → true-peak limiter.
+"""The mastering chain of a batch: liveness guard (→ onsets) → loudness rider → style gain → true-peak limiter.
 
 Everything is pure and traced inside the engine's compiled step. State is carried per row and rewinds with the codec's.
 """
@@ -12,11 +12,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from segue_engine.contract import CHANNELS, FRAME_RATE, FRAME_SAMPLES, LOUDNESS_LUFS, TRUE_PEAK_DBTP
+from segue_engine.contract import (
+    CHANNELS,
+    FRAME_RATE,
+    FRAME_SAMPLES,
+    LOUDNESS_LUFS,
+    TRUE_PEAK_DBTP,
+)
 from segue_engine.mastering.config import MasteringConfig
 from segue_engine.mastering.limiter import DELAY, Limiter, LimiterState
-from segue_engine.mastering.liveness import Liveness, LivenessState
+from segue_engine.mastering.liveness import OVER_RANGE, Liveness, LivenessState
 from segue_engine.mastering.loudness import Loudness, LoudnessState
+from segue_engine.mastering.onsets import HOPS, Onsets, OnsetState
 
 METRICS: Final = (
     "silent_s",
@@ -51,17 +58,19 @@ class MasteringState(NamedTuple):
     """float32[B]: amplitude factor of rider and style at the end of the last frame; negative in a fresh row."""
     reduction: jax.Array
     """float32[B]: the limiter's deepest reduction in the latest frame, dB."""
+    onsets: OnsetState | None
+    """None where they are not asked for."""
 
 
 class Mastering:
     """Batched mastering of 40 ms frames. Immutable; any thread.
 
     `delay_samples`: the output is the input that much later. `loudness_lufs`: the rider's target. `true_peak_dbtp`: the
-    ceiling of a conditioning that names none. Further keywords are those of `MasteringConfig`. Raises ValueError naming
-    the field that is out of range.
+    ceiling of a conditioning that names none. onsets: whether to measure what begins (see `contract.Blocks.vitals`).
+    Further keywords are those of `MasteringConfig`. Raises ValueError naming the field that is out of range.
     """
 
-    def __init__(self, loudness_lufs: float = LOUDNESS_LUFS, **settings: float) -> None:
+    def __init__(self, loudness_lufs: float = LOUDNESS_LUFS, *, onsets: bool = False, **settings: float) -> None:
         self.config = MasteringConfig(loudness_lufs=loudness_lufs, **settings)
         self.delay_samples = DELAY
         self.loudness_lufs = self.config.loudness_lufs
@@ -69,6 +78,7 @@ class Mastering:
         self._liveness = Liveness(self.config.silence_dbfs)
         self._loudness = Loudness(self.config)
         self._limiter = Limiter(self.config.release_ms)
+        self._onsets = Onsets() if onsets else None
 
     @property
     def bytes_per_row(self) -> int:
@@ -84,6 +94,7 @@ class Mastering:
             limiter=self._limiter.init(rows),
             gain=jnp.full((rows,), -1.0, jnp.float32),
             reduction=jnp.zeros((rows,), jnp.float32),
+            onsets=None if self._onsets is None else self._onsets.init(rows),
         )
 
     def apply(
@@ -108,9 +119,36 @@ class Mastering:
         limiter, out, reduction = self._limiter.apply(
             state.limiter, clean * ramp[:, None, :], jnp.clip(wanted[:, 1], -12.0, 0.0)
         )
-        after = MasteringState(liveness, loudness, limiter, gain, reduction)
+        heard = None
+        if self._onsets is not None and state.onsets is not None:
+            heard = self._onsets.apply(state.onsets, clean)
+        after = MasteringState(liveness, loudness, limiter, gain, reduction, heard)
         kept = jax.tree.map(lambda new, old: _where_rows(due, new, old), after, state)
         return kept, _where_rows(due, jnp.swapaxes(out, 1, 2), 0.0)
+
+    def recall(self, state: MasteringState, loudness: jax.Array) -> MasteringState:
+        """Rows that know their loudness: float32[B, 3], the rider's gain in dB, and integrated LUFS of so many seconds.
+        What sounds next has that gain at once."""
+        recalled = self._loudness.recall(state.loudness, loudness)
+        change = 10.0 ** ((recalled.gain_db - state.loudness.gain_db) / 20.0)
+        return state._replace(loudness=recalled, gain=jnp.where(state.gain < 0.0, state.gain, state.gain * change))
+
+    def vitals(self, state: MasteringState) -> jax.Array:
+        """int16[B, VITALS] of the latest frame, see `contract.Blocks`."""
+        reading = self._loudness.read(state.loudness)
+        strengths = jnp.zeros((reading.seconds.shape[0], HOPS)) if state.onsets is None else state.onsets.strengths
+        columns = (
+            100.0 * reading.momentary,
+            100.0 * state.loudness.gain_db,
+            100.0 * reading.integrated,
+            10.0 * reading.seconds,
+            state.liveness.silent,
+            state.liveness.peak > OVER_RANGE,
+            2000.0 * jnp.log10(jnp.maximum(state.liveness.peak, 1e-9)),
+            *(1000.0 * strengths.T),
+        )
+        stacked = jnp.stack([column.astype(jnp.float32) for column in columns], axis=1)
+        return jnp.round(jnp.clip(stacked, -32768.0, 32767.0)).astype(jnp.int16)
 
     def metrics(self, state: MasteringState) -> jax.Array:
         """float32[B, len(METRICS)], the columns in that order."""

@@ -22,6 +22,7 @@ from segue_service.cli.files import (
     read_soundtrack,
     write_audio,
 )
+from segue_service.cli.replay import replay_log
 from segue_service.cli.script import Happening, Script
 from segue_service.soundtrack import ControlError, Input, PostEvent, PostTrigger, SetParameters, SetState, Soundtrack
 
@@ -112,11 +113,13 @@ def record_of(performance: Performance, title: str) -> Recording:
 
 
 def render(
-    file: Annotated[Path, typer.Argument(help="Soundtrack: a .soundtrack.yaml, or what `segue build` wrote.")],
+    file: Annotated[
+        Path | None, typer.Argument(help="Soundtrack: a .soundtrack.yaml, or what `segue build` wrote.")
+    ] = None,
     script: Annotated[Path | None, typer.Option(help="What the game says when (YAML); see examples/.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Length; the script's, or 60.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="The same seed gives the same bytes.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Audio file: .flac, .wav or .ogg.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Audio file: .flac, .wav or .ogg.")] = None,
     picture: Annotated[Path | None, typer.Option(help="Also draw states, spectrogram and loudness (PNG, SVG).")] = None,
     prefill: Annotated[Path | None, typer.Option(help="Audio file that the music goes on from (Magenta RT).")] = None,
     model: ModelName = "starter",
@@ -126,9 +129,27 @@ def render(
     codec: Codec = "auto",
     style_levels: StyleLevels = 12,
     mapper: Mapper = "auto",
+    replay: Annotated[
+        Path | None, typer.Option(help="Instead: a served session again, from its log (`segue serve --session-log`).")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="With --replay: fail if it is not what was played, by the log's checksums.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --replay: even if build or device differ; bytes may differ then.")
+    ] = False,
     json: Annotated[Path | None, typer.Option(help="Also write facts and timings to this file.")] = None,
 ) -> None:
     """Render a soundtrack to a file, faster than real time, with a script as the game. Reproducible by seed."""
+    if replay is not None:
+        if file is not None or script is not None or seconds is not None or seed is not None or prefill is not None:
+            raise CommandError("--replay: goes with -o, --models-dir, --verify, --force and --json only", 2)
+        replay_log(replay, out, models_dir, json, verify=verify, force=force)
+        return
+    if file is None:
+        raise CommandError("expected a soundtrack file, or --replay with a session's log", 2)
+    if verify or force:
+        raise CommandError("--verify, --force: go with --replay only", 2)
     soundtrack = read_soundtrack(file)
     plan = read_script(script) if script else Script()
     length = seconds if seconds is not None else plan.length

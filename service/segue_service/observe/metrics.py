@@ -21,6 +21,7 @@ FRAME_SECONDS: Final = 0.04
 STEP_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 1, 1.5, 2, 5, 10))
 LEAD_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 125, 250))
 ROW_BUCKETS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+SIMILARITY_BUCKETS: Final = tuple(place / 20 for place in range(1, 20))
 LATENCY_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 100, 250))
 
 
@@ -84,6 +85,12 @@ class Metrics:
         self.listeners = Gauge("segue_listeners", "Open streams.", registry=registry)
         self.created = Counter("segue_sessions_created_total", "Sessions created.", registry=registry)
         self.closed = Counter("segue_sessions_closed_total", "Sessions closed.", ["reason"], registry=registry)
+        self.resumes = Counter(
+            "segue_resumes_total",
+            "Resume points brought back: resumed, joined, refused.",
+            ["result"],
+            registry=registry,
+        )
         self.refused = Counter("segue_refused_total", "Calls refused.", ["method", "reason"], registry=registry)
         self.faults = Counter(
             "segue_faults_total", "Calls that ended in a fault of ours.", ["method"], registry=registry
@@ -103,6 +110,30 @@ class Metrics:
         self.rewinds = Counter("segue_rewinds_total", "Takes after a session's first.", registry=registry)
         self.replaced_frames = Counter(
             "segue_replaced_frames_total", "Frames that a later take replaced.", registry=registry
+        )
+        self.refreshes = Counter(
+            "segue_refreshes_total", "Sessions whose model began afresh.", ["cause"], registry=registry
+        )
+        self.guard_verdicts = Counter(
+            "segue_guard_verdicts_total", "Times that the liveness guard asked for that.", ["cause"], registry=registry
+        )
+        self.guard_given_up = Counter(
+            "segue_guard_given_up_total", "Faults that refreshing did not end.", ["cause"], registry=registry
+        )
+        self.silent_seconds = Counter("segue_silent_seconds_total", "Near-silence generated.", registry=registry)
+        self.over_range_frames = Counter(
+            "segue_over_range_frames_total",
+            "Frames more than 6 dB over full scale before mastering.",
+            registry=registry,
+        )
+        self.adherence = Histogram(
+            "segue_adherence",
+            "Similarity of what sounds and what was asked for.",
+            buckets=SIMILARITY_BUCKETS,
+            registry=registry,
+        )
+        self.adherence_seconds = Histogram(
+            "segue_adherence_seconds", "Wall time of one such comparison.", buckets=STEP_BUCKETS, registry=registry
         )
         self.underruns = Counter(
             "segue_underruns_total", "Playheads at the head, or gaps reported.", ["by"], registry=registry

@@ -109,6 +109,21 @@ def test_steering_a_slot_that_went_back_begins_a_chunk_there(engine: SlotEngine)
     same(play(engine, slot, 16), [*[style(1)] * 4, *[style(2)] * 12])
 
 
+@pytest.mark.parametrize("steps", range(PASSES))
+def test_going_back_while_a_pass_is_under_way(engine: SlotEngine, steps: int) -> None:
+    """What it has heard of the past is not what is played there now, though the chunk begins where it did."""
+    drums = replace(style(1), drums=0)
+    assert style(1).drums != drums.drums
+    slot = engine.insert(7, style(1))
+    play(engine, slot, FRAMES)
+    for _ in range(steps):
+        engine.step([slot])
+    assert engine.head(slot) == FRAMES
+    engine.rewind(slot, 4)
+    engine.steer(slot, [(4, drums)])
+    same(play(engine, slot, 16), [*[style(1)] * 4, *[drums] * 12])
+
+
 @pytest.mark.parametrize("at", range(PASSES + 1))
 def test_steering_while_a_pass_is_under_way(engine: SlotEngine, at: int) -> None:
     """The last word counts, and costs no more than the pass that hears the style."""

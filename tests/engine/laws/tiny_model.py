@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from segue_engine.contract import FRAME_SAMPLES, Capabilities, Conditioning, Guidance, Sampling
+from segue_engine.contract import FRAME_SAMPLES, RIDER, VITALS, Capabilities, Conditioning, Guidance, Sampling
 from segue_engine.frame_model import StepRows, absorb_one_by_one
 
 LEVELS = 4
@@ -45,6 +45,7 @@ class TinyModel:
     levels = LEVELS
     codec_delay = 0
     default_guidance = Guidance()
+    memory = WINDOW
     codec_memory = None
     encoder = None
     clock = None
@@ -125,6 +126,13 @@ class PlainMastering:
 
     def init(self, rows: int) -> Any:
         return {"gain": jnp.ones((rows,), jnp.float32), "tail": jnp.zeros((rows, self.delay_samples, 2), jnp.float32)}
+
+    def recall(self, state: Any, loudness: jax.Array) -> Any:
+        return {**state, "gain": 10 ** (loudness[:, 0] / 20)}
+
+    def vitals(self, state: Any) -> jax.Array:
+        column = jnp.round(2000.0 * jnp.log10(jnp.maximum(state["gain"], 1e-6)))
+        return jnp.zeros((state["gain"].shape[0], VITALS), jnp.int16).at[:, RIDER].set(column.astype(jnp.int16))
 
     def apply(self, state: Any, audio: jax.Array, levels: jax.Array, due: jax.Array) -> tuple[Any, jax.Array]:
         gain_db = levels[:, 0]

@@ -97,7 +97,7 @@ class Echo:
     name, version, levels, codec_delay, clock = "echo", "echo-1", tk.LEVELS, 0, None
     capabilities = Capabilities(notes=False, drums=True, guidance=True, clock=False)
     default_sampling = Sampling(temperature=0.5, min_p=0.25)
-    two_pass_guidance, codec_memory = True, None
+    two_pass_guidance, codec_memory, memory = True, None, 64
     params = jnp.zeros(())
 
     def init_rings(self, rows: int, rewind: int) -> Any:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from segue_engine.codec import Codec
 from segue_engine.contract import Capabilities, Guidance, Sampling
-from segue_engine.frame_model import StepRows
+from segue_engine.frame_model import MEMORY, StepRows
 from segue_engine.layers import ring
 from segue_engine.layers.sampler import Filters, draw_gumbel, frame_keys
 from segue_engine.models.magenta_rt_2 import depth, prefill, temporal
@@ -138,6 +138,12 @@ class MagentaRT2:
     @property
     def codec_delay(self) -> int:
         return self._codec.delay
+
+    @property
+    def memory(self) -> int:
+        """See FrameModel: as far as the temporal transformer's layers reach, one after the other, but 20 s at most."""
+        reach = min(MEMORY, self.config.temporal.layers * self.config.self_window)
+        return max(reach, MEMORY if self.codec_memory is None else self.codec_memory)
 
     @property
     def codec_memory(self) -> int | None:

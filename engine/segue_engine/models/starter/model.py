@@ -40,6 +40,7 @@ class StarterModel:
     capabilities = Capabilities(notes=True, drums=True, guidance=True, clock=True)
     codec_delay = 0
     default_guidance = Guidance()
+    memory = 160  # the window and a bar: more would be a longer wait, and little else
     codec_memory = None  # tails ring and notes are held for as long as they like
     two_pass_guidance = True
     encoder = None
