@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the composer never writes is never drawn: rules on the codes of a frame, given the codes below them.
 
-* the clock goes on, or begins anew where a beat would have begun;
+* the clock goes on; where a beat is due the tempo may change and a bar may begin, but no beat is left out or repeated,
+  so that a bar that is due begins;
 * onsets and hits are on the sixteenth grid (or its swung off-beats);
 * notes of bass, arp, lead and counter are in the key; those of the last three on beats 1 and 3 are chord tones.
 
@@ -105,8 +106,10 @@ def forbidden(
         beat = jnp.asarray(tokens.CLOCK_POSITION)[following] % (
             tokens.STEPS_PER_BEAT * jnp.asarray(tokens.CLOCK_FRAMES)[following]
         )
+        due = jnp.asarray(tokens.CLOCK_STEP)[following][:, None]
+        begins = (tokens.CLOCK_SUBFRAME == 0) & ((tokens.CLOCK_STEP == 0) | (tokens.CLOCK_STEP == due))
         jumps: jax.Array = np.arange(tokens.SIZES[level]) != following[:, None]
-        return (beat != 0)[:, None] & jumps & ~start[:, None]
+        return jumps & ~((beat == 0)[:, None] & begins) & ~start[:, None]
     if level not in _STARTS:
         return None
     clock = codes[tokens.CLOCK]
