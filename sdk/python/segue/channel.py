@@ -11,7 +11,10 @@ import grpc
 
 DEFAULT_TIMEOUT: Final = 10.0
 """Seconds for a unary call, retries included."""
-RECONNECT_TRIES: Final = 6
+RECONNECT_TRIES: Final = 12
+"""Some 18 s in all: a little more than the server keeps of the music."""
+CONTROL_TRIES: Final = 6
+"""Some 3 s in which a control waits for its session to be brought back."""
 _SERVICES: Final = ("LiveSoundtrackService", "SoundtrackAuthoringService", "OperationsService")
 
 _SERVICE_CONFIG: Final = {
@@ -35,6 +38,11 @@ _SERVICE_CONFIG: Final = {
 OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
     ("grpc.enable_retries", 1),
+    # grpc waits between connections as well, 1 s at first and up to 2 minutes: a stream that wants to be back would be
+    # told again and again that the last try has failed.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # despite its name how long one try may take
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
     ("grpc.max_receive_message_length", 16 << 20),
@@ -54,5 +62,7 @@ def credentials(root_certificates: bytes | None) -> grpc.ChannelCredentials:
 
 
 def backoff(attempt: int) -> float:
-    """Seconds before reconnecting for the n-th time: 0.1, 0.2, … 3, with jitter."""
-    return min(3.0, 0.1 * 2.0**attempt) * random.uniform(0.5, 1.0)
+    """Seconds before reconnecting after n tries in vain: at once, then 0.1, 0.2, … 3, with jitter."""
+    if attempt == 0:
+        return random.uniform(0.0, 0.03)
+    return min(3.0, 0.1 * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)

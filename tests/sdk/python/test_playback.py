@@ -66,6 +66,52 @@ def test_a_take_that_comes_too_late_is_faded_in() -> None:
     assert (out[FADE:] == -10_000).all()
 
 
+def test_a_take_that_does_not_go_on_is_bridged_by_what_it_replaced() -> None:
+    """Its first frame came and the rest is late: the older version goes on without a click, until the rest is there."""
+    buffer = PlaybackBuffer()
+    buffer.put(block(0, 19_200, value=5_000))
+    buffer.read(1000)
+    buffer.put(block(1920, 1920, take=1, value=-5_000))
+    buffer.read(3840 - 1000)
+    out = buffer.read(4000)[:, 0].astype(int)
+    assert (buffer.missed, buffer.outdated, buffer.reserve) == (0, 4000, 0)
+    assert out[0] < -4_900
+    assert np.abs(np.diff(out)).max() < 60
+    assert (out[FADE:] == 5_000).all()
+    buffer.put(block(3840, 1920, take=1, value=-5_000))  # all of it has been played in its older version
+    buffer.put(block(5760, 4800, take=1, value=-5_000))
+    assert buffer.reserve == 10_560 - 7840
+    out = buffer.read(2720)[:, 0].astype(int)
+    assert out[0] > 4_900
+    assert np.abs(np.diff(out)).max() < 60
+    assert (out[FADE:] == -5_000).all()
+    assert buffer.late_takes == 0
+    buffer.read(19_200 - 10_560)  # and the older version again, to its end
+    assert (buffer.missed, buffer.playhead) == (0, 19_200)
+    buffer.read(10)
+    assert buffer.missed == 10
+
+
+@given(data=st.data())
+def test_takes_that_come_in_bursts_never_leave_a_hole_while_there_is_any_version(data: Any) -> None:
+    buffer, take, end, ever = PlaybackBuffer(seconds=1.0), 0, 0, 0
+    for _ in range(data.draw(st.integers(1, 15))):
+        if data.draw(st.booleans()) and end > buffer.playhead:
+            take, end = take + 1, data.draw(st.integers(buffer.playhead, end))
+        count = data.draw(st.integers(1, 4000))
+        if max(end + count, ever) - buffer.playhead > 40_000:
+            break
+        buffer.put(block(end, count, take, value=1 + take))
+        end += count
+        ever = max(ever, end)
+        begin, wanted = buffer.playhead, data.draw(st.integers(0, 6000))
+        out = buffer.read(wanted)[:, 0]
+        there = min(wanted, max(0, ever - begin))
+        assert buffer.playhead == begin + there
+        assert out[:there].all()
+        assert not out[there:].any()
+
+
 @given(data=st.data())
 def test_any_order_of_takes_and_reads_plays_the_newest_of_every_sample(data: Any) -> None:
     buffer, truth, take, end = PlaybackBuffer(seconds=1.0), np.zeros(0, np.int16), 0, 0
