@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+_LEAST_KEY: Final = 32
 
 
 class Settings(BaseModel):
@@ -54,6 +57,13 @@ class Settings(BaseModel):
     """How long a session lives that nobody listens to."""
     pause_ms: int = Field(default=600_000, ge=100, le=86_400_000)
     """How long a paused session keeps its slot."""
+    max_suspended: int = Field(default=1_024, ge=0, le=1_000_000)
+    """Sessions that are kept, some 12 KB each, after their slot was freed because of a long pause."""
+    resume_keys: tuple[SecretStr, ...] = ()
+    """What resume points are signed with, oldest first: the last one signs, all are accepted. Servers that share them
+    take over each other's sessions. None: a random one, so that only this process can."""
+    resume_days: float = Field(default=90.0, gt=0.0, le=36_500.0)
+    """How old a resume point may be; long enough for save files."""
     drain_ms: int = Field(default=10_000, ge=0, le=600_000)
     """How long a server that shuts down waits for its listeners."""
 
@@ -72,8 +82,49 @@ class Settings(BaseModel):
     style_cache: int = Field(default=4_096, ge=16)
     """Blends whose style codes are remembered per soundtrack."""
 
+    guard: bool = True
+    """Whether sessions whose model has gone silent, loops or is over range begin afresh by themselves."""
+    guard_silence_ms: int = Field(default=20_000, ge=0, le=600_000)
+    """So long near-silence (below -66 dBFS before mastering) is taken for a fault. Rests of a piece are shorter; what
+    is silent on purpose asks for a gain of guard_quiet_db. 0 switches a detector off, here and below."""
+    guard_quiet_db: float = Field(default=-40.0, ge=-96.0, le=24.0)
+    """Where no more gain than this is asked for, nothing is done: nobody would hear it."""
+    guard_loop_ms: int = Field(default=5_000, ge=0, le=60_000)
+    """So long the same codes again and again are taken for a fault."""
+    guard_over_range_ms: int = Field(default=1_000, ge=0, le=5_000)
+    """So much of 5 s may be more than 6 dB over full scale before mastering."""
+    guard_drift_ms: int = Field(default=0, ge=0, le=600_000)
+    """So long adherence below guard_drift_below is taken for a fault. Off: a model that plays something else than it
+    was asked for usually can't play what was asked for, and would not after a refresh either."""
+    guard_drift_below: float = Field(default=0.25, ge=0.0, le=1.0)
+    """Similarity that counts as drifted; what is usual depends on the model (docs/liveness.md)."""
+    guard_cooldown_ms: int = Field(default=10_000, ge=1_000, le=600_000)
+    """How long nothing is done after a refresh; doubled with each one in a row."""
+    guard_refreshes: int = Field(default=3, ge=1, le=10)
+    """Refreshes in a row for one cause, after which it is left alone for as long as it lasts."""
+    guard_calm_ms: int = Field(default=60_000, ge=1_000, le=3_600_000)
+    """So long without the fault, and the next refresh is the first in a row again."""
+    adherence_every_ms: int = Field(default=5_000, ge=0, le=600_000)
+    """How often at most a session's sound is compared with the style that was asked for; 0: never."""
+    adherence_share: float = Field(default=0.1, gt=0.0, le=1.0)
+    """Share of one core's time that comparing may take, all sessions together: with many of them, or a slow encoder,
+    each one's turn comes more seldom."""
+
+    session_log_dir: Path | None = None
+    """Folder for the session event logs, a file a session, which `segue render --replay` reads. None: no logs."""
+    session_log_bytes: int = Field(default=256 << 20, ge=1 << 10, le=1 << 40)
+    """Where a session's log ends."""
+
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("resume_keys")
+    @classmethod
+    def _keys_are_long(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for place, key in enumerate(keys):
+            if len(key.get_secret_value()) < _LEAST_KEY:
+                raise ValueError(f"key {place}: expected at least {_LEAST_KEY} characters")
+        return keys
 
     @model_validator(mode="after")
     def _leads_fit(self) -> Settings:

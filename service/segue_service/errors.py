@@ -129,9 +129,11 @@ def sample_gone(wanted: int, first: int, head: int) -> Refused:
     return Refused(code_pb2.OUT_OF_RANGE, errors_pb2.ERROR_REASON_SAMPLE_GONE, message)
 
 
-def not_built(feature: str) -> Refused:
-    """Part of the contract that this server doesn't do yet; `feature` as in GetServerInfo.not_built."""
-    return Refused(code_pb2.UNIMPLEMENTED, errors_pb2.ERROR_REASON_NOT_BUILT, f"{feature} is not built yet")
+def resume_refused(message: str) -> Refused:
+    """A resume point, or what came with it, that can't be gone on from."""
+    return Refused(
+        code_pb2.INVALID_ARGUMENT, errors_pb2.ERROR_REASON_RESUME_REFUSED, f"the resume point is refused: {message}"
+    )
 
 
 def lacking(feature: str, why: str) -> Refused:

@@ -7,12 +7,14 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from importlib import metadata
+from typing import Any, Protocol
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -20,6 +22,7 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from segue_engine.contract import FRAME_RATE, Engine, StyleEncoder
+from segue_engine.journal import Journalled
 from segue_service.api.authoring import AuthoringHandlers
 from segue_service.api.grpc_adapter import SERVICE_NAMES, generic_handlers
 from segue_service.api.live import LiveHandlers
@@ -27,12 +30,16 @@ from segue_service.api.operations import OperationsHandlers
 from segue_service.config import Settings
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
+from segue_service.observe.session_log import SessionLogs, WrittenSessionLogs
+from segue_service.session.adherence import Adherence, Ear
 from segue_service.session.codecs import Codecs
 from segue_service.session.device_thread import DeviceThread, exit_process
 from segue_service.session.hub import Hub
 from segue_service.session.library import Library, Record
+from segue_service.session.liveness import Guard
 from segue_service.session.parts import Parts
 from segue_service.session.registry import Registry
+from segue_service.session.resume_point import Seal
 from segue_service.session.styles import AudioLoader
 from segue_service.soundtrack import Soundtrack
 
@@ -85,9 +92,11 @@ async def running(
     soundtracks: Iterable[Soundtrack | Offer] = (),
     *,
     on_death: Callable[[BaseException], None] = exit_process,
+    ear: Ear | None = None,
 ) -> AsyncIterator[Server]:
     """A server for as long as the block runs; leaving it drains within `settings.drain_ms`. Owns the engine.
 
+    ear: who tells how like the sessions are to what was asked for.
     Raises ServeError if a port is taken, PromptError if a style can't be embedded, and what the warm-up raises.
     The port answers (health: NOT_SERVING) while the engine warms up.
     """
@@ -107,9 +116,15 @@ async def running(
         executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
         slow = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-embed"))
         encoders = stack.enter_context(ThreadPoolExecutor(settings.encode_workers, "segue-encode"))
-        hub = Hub(engine, 2 * engine.info.slots, -(-settings.history_ms * FRAME_RATE // 1000), metrics)
+        logs = _session_logs(stack, settings, assembly)
+        places, history_frames = 2 * engine.info.slots, -(-settings.history_ms * FRAME_RATE // 1000)
+        guard = Guard(places, engine.info.levels, settings, metrics)
+        hub = Hub(engine, places, history_frames, metrics, logs, guard)
+        listening = stack.enter_context(ThreadPoolExecutor(1, "segue-ear"))
+        adherence = Adherence(ear, hub.history, guard, listening, settings, metrics)
         device = DeviceThread(engine, hub.on_report, metrics, on_death=on_death)
-        parts = Parts(engine, hub, device, executor, slow, Codecs(encoders, settings.opus_bit_rate), settings, metrics)
+        codecs = Codecs(encoders, settings.opus_bit_rate)
+        parts = Parts(engine, hub, device, executor, slow, codecs, _seal(settings), settings, metrics, logs, adherence)
         registry = Registry(parts)
         library = Library(
             *(assembly.style_encoder, slow, engine.info.capabilities),
@@ -145,6 +160,8 @@ async def running(
                 library.keep(record)
                 records.append(record)
             registry.start()
+            hearing = asyncio.get_running_loop().create_task(adherence.run())
+            stack.callback(hearing.cancel)
             await _tell_health(health, _SERVING)
             address = f"{settings.host}:{port}"
             _log.info(
@@ -169,6 +186,7 @@ async def serve(
     *,
     on_ready: Callable[[Server], None] = lambda server: None,
     stop: asyncio.Event | None = None,
+    ear: Ear | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`; `on_ready` is called once sessions can be created. Raises as `running`."""
     wanted = asyncio.Event() if stop is None else stop
@@ -179,12 +197,20 @@ async def serve(
             loop.add_signal_handler(number, wanted.set)
             taken.append(number)
     try:
-        async with running(settings, assembly, soundtracks) as server:
+        async with running(settings, assembly, soundtracks, ear=ear) as server:
             on_ready(server)
             await wanted.wait()
     finally:
         for number in taken:
             loop.remove_signal_handler(number)
+
+
+def _seal(settings: Settings) -> Seal:
+    keys = [key.get_secret_value().encode() for key in settings.resume_keys]
+    if not keys:
+        _log.info("no resume_keys: resume points of this server are good for itself only, until it stops")
+        keys = [secrets.token_bytes(32)]
+    return Seal(keys, settings.resume_days)
 
 
 def _bind(server: grpc.aio.Server, settings: Settings) -> int:
@@ -238,6 +264,26 @@ def _serve_metrics(stack: contextlib.AsyncExitStack, metrics: Metrics, settings:
 
     stack.callback(close)
     return int(http.server_port)
+
+
+def _session_logs(stack: contextlib.AsyncExitStack, settings: Settings, assembly: Assembly) -> SessionLogs:
+    """The logs that the settings ask for, told by the engine's journal if it keeps one. Closed after the engine is."""
+    if settings.session_log_dir is None:
+        return SessionLogs()
+    engine = assembly.engine
+    header: dict[str, Any] = {"segue": metadata.version("segue"), "model": engine.info.version}
+    if isinstance(engine, Journalled):
+        header |= {"recipe": dict(getattr(assembly, "recipe", {})), "provenance": dict(engine.provenance)}
+    else:
+        _log.warning("session logs of this engine can't be replayed", model=engine.info.model)
+    try:
+        logs = WrittenSessionLogs(settings.session_log_dir, header, settings.session_log_bytes)
+    except OSError as error:
+        raise ServeError(f"session_log_dir {settings.session_log_dir}: {error.strerror}") from error
+    stack.callback(logs.close)
+    if isinstance(engine, Journalled):
+        engine.keep_journal(logs.journal)
+    return logs
 
 
 async def _tell_health(health: HealthServicer, status: int) -> None:

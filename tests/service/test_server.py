@@ -124,7 +124,7 @@ async def test_a_signal_ends_it_with_goodbyes(soundtrack_text: str) -> None:
         session = await music.play("dungeon", seed=1)
         blocks = 0
         try:
-            async for _ in session.audio():
+            async for _ in session.audio(resume=False):
                 blocks += 1
                 if blocks == 5:
                     os.kill(os.getpid(), signal.SIGTERM)

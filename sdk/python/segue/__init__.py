@@ -13,6 +13,7 @@
 
 from segue import aio
 from segue.client import Client, Session, connect
+from segue.clips import Clips
 from segue.errors import (
     DeadlineExceeded,
     FailedPrecondition,
@@ -28,6 +29,7 @@ from segue.errors import (
     Unavailable,
     Unimplemented,
 )
+from segue.lead import LeadHolder, playback_rate
 from segue.playback import NewestTakes, PlaybackBuffer
 from segue.playout import Playout
 from segue.reception import Block, Stats
@@ -36,9 +38,11 @@ from segue.replies import Reply
 __all__ = [
     "Block",
     "Client",
+    "Clips",
     "DeadlineExceeded",
     "FailedPrecondition",
     "InvalidArgument",
+    "LeadHolder",
     "NewestTakes",
     "NotFound",
     "OutOfRange",
@@ -57,4 +61,5 @@ __all__ = [
     "Unimplemented",
     "aio",
     "connect",
+    "playback_rate",
 ]

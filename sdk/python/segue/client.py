@@ -11,12 +11,13 @@ from typing import Any
 
 import grpc
 
-from segue.channel import DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
+from segue.channel import CONTROL_TRIES, DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
 from segue.controls import Controls, create_request
 from segue.decoding import Encoding
-from segue.errors import NotFound, ResourceExhausted, translate
+from segue.errors import NotFound, ResourceExhausted, SegueError, translate
+from segue.keeping import Keeper, opened, resume_request
 from segue.playout import Heard
-from segue.reception import Block, Reception, Stats, mend
+from segue.reception import Block, Reception, Stats, is_passing, mend, wait_to_resume
 from segue.replies import Reply
 from segue.v1 import live_soundtrack_service_pb2 as live
 from segue.v1 import operations_service_pb2 as operations
@@ -113,6 +114,14 @@ class Client:
             else:
                 return Session(self, response.session.session_id, response.session_token, response)
 
+    def resume(
+        self, saved: bytes, *, lead_ms: int = 0, paused: bool = False, labels: Mapping[str, str] | None = None
+    ) -> Session:
+        """A new session that goes on from what `Session.save` gave. Raises InvalidArgument, ValueError."""
+        request = resume_request(opened(saved), lead_ms, paused=paused, labels=dict(labels or {}))
+        response: live.CreateSessionResponse = self.call(self.live.CreateSession, request)
+        return Session(self, response.session.session_id, response.session_token, response)
+
     def attach(self, session_id: str, token: str) -> Session:
         """A session that somebody else created and whose token was handed out."""
         return Session(self, session_id, token)
@@ -174,6 +183,7 @@ class Session(Controls[Reply]):
         self._on_warning: list[Callable[[stream_pb2.Warning], object]] = []
         self._reception: Reception | None = None
         self._heard = Heard()
+        self._keeper: Keeper | None = None
         self._call: Any = None
 
     def __enter__(self) -> Session:
@@ -189,17 +199,29 @@ class Session(Controls[Reply]):
         from_sample: int | None = None,
         chunk_ms: int = 0,
         clock: bool = True,
+        resume: bool = True,
     ) -> Iterator[Block]:
         """Blocks of the timeline until the music is stopped or the session closed; breaks are mended.
 
         Events are called back on this thread, before the block that holds them. Read on, or the server cuts you off.
-        encoding: s16, f32 (float32 blocks), qoa or opus, which needs the extra `opus` on both sides.
+        encoding: s16, f32 (float32 blocks), qoa or opus, which needs the extra `opus` on both sides. resume: keep what
+        it takes to go on when the server is gone, on another one where the address leads to it; some 5 kbit/s.
         Raises StreamEnded, SegueError, ImportError.
         """
-        reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock)
+        keeper = Keeper() if resume else None
+        reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock, keeper)
+        self._keeper = keeper
         reception.on_event, reception.on_warning = self._on_event, self._on_warning
         self._reception, self.stats = reception, reception.stats
         while True:
+            if reception.is_lost:
+                request = reception.resume(self.token)
+                try:
+                    self._client.call(self._client.live.CreateSession, request, self._metadata)
+                    reception.resumed()
+                except SegueError as error:
+                    time.sleep(wait_to_resume(reception, error))
+                    continue
             call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
             self._call = call
             try:
@@ -216,7 +238,7 @@ class Session(Controls[Reply]):
             finally:
                 call.cancel()
             reception.stats.reconnects += 1
-            time.sleep(backoff(reception.tries))
+            time.sleep(0.0 if reception.is_lost else backoff(reception.tries))
             reception.tries += 1
 
     def hush(self) -> None:
@@ -251,6 +273,17 @@ class Session(Controls[Reply]):
         self._heard.round_trip(time.monotonic() - began)
         return response.playhead_sample
 
+    def save(self, at: int | None = None) -> bytes:
+        """What `Client.resume` can go on from, some 13 KB for a save file: from sample `at`, or what was last reported
+        as heard, or else the end of what has arrived. Needs `audio` with resume. Raises ValueError.
+        """
+        reception = self._reception
+        if self._keeper is None or reception is None or reception.next_sample is None:
+            raise ValueError("there is nothing to save yet: iterate audio first")
+        heard = self._playhead()[0] if at is None else at
+        end = reception.next_sample if heard is None else min(heard, reception.next_sample)
+        return self._keeper.resume(end).SerializeToString()
+
     def get(self) -> session_pb2.Session:
         """The session as it is now."""
         response: live.GetSessionResponse = self._send("GetSession", live.GetSessionRequest(session_id=self.session_id))
@@ -267,6 +300,13 @@ class Session(Controls[Reply]):
         return self._client.call(getattr(self._client.live, method), request, self._metadata)
 
     def _control(self, method: str, request: Any) -> Reply:
+        for attempt in range(CONTROL_TRIES):
+            try:
+                return Reply.of(self._send(method, request).outcome)
+            except SegueError as error:
+                if not is_passing(self._reception, error):
+                    raise
+            time.sleep(backoff(attempt + 1))
         return Reply.of(self._send(method, request).outcome)
 
     def _playhead(self) -> tuple[int | None, str]:

@@ -11,14 +11,17 @@ from typing import Any, Final
 import grpc
 from numpy.typing import NDArray
 
-from segue.channel import RECONNECT_TRIES
+from segue.channel import RECONNECT_TRIES, backoff
 from segue.decoding import Encoding, decoder_of
-from segue.errors import OutOfRange, ResourceExhausted, StreamEnded, Unavailable, translate
+from segue.errors import NotFound, OutOfRange, ResourceExhausted, SegueError, StreamEnded, Unavailable, translate
+from segue.keeping import Keeper, resume_request
 from segue.playout import Playout
 from segue.v1 import audio_pb2, stream_pb2
-from segue.v1.live_soundtrack_service_pb2 import StreamAudioRequest, StreamAudioResponse
+from segue.v1.live_soundtrack_service_pb2 import CreateSessionRequest, StreamAudioRequest, StreamAudioResponse
 
 _ENDS: Final = (stream_pb2.Goodbye.REASON_STOPPED, stream_pb2.Goodbye.REASON_CLOSED)
+_ELSEWHERE: Final = (stream_pb2.Goodbye.REASON_DRAINING, stream_pb2.Goodbye.REASON_FAULT)
+"""Ends of streams after which the music goes on with a resume point, perhaps on another server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Stats:
     takes: int = 0
     """Times that samples were replaced by a later take."""
     reconnects: int = 0
+    resumes: int = 0
+    """Times that the session was brought back by its resume point."""
     playout: Playout = field(default_factory=Playout)
 
     @property
@@ -61,8 +66,15 @@ class Reception:
     """One listener's books, across reconnects."""
 
     def __init__(
-        self, session_id: str, encoding: Encoding, from_sample: int | None, chunk_ms: int, clock: bool
+        self,
+        session_id: str,
+        encoding: Encoding,
+        from_sample: int | None,
+        chunk_ms: int,
+        clock: bool,
+        keeper: Keeper | None = None,
     ) -> None:
+        """keeper: takes what is needed to resume; None asks the server for nothing of it."""
         self._encoding: Encoding = encoding
         self._decoder = decoder_of(encoding)
         self.stats = Stats()
@@ -77,6 +89,11 @@ class Reception:
         self._session_id = session_id
         self._chunk_ms, self._clock = chunk_ms, clock
         self._take = 0
+        self._keeper = keeper
+        self.farewell: stream_pb2.Goodbye | None = None
+        """Of the server that the session has to leave."""
+        self.is_lost = False
+        """Whether the server says that there is no such session, so that it has to be resumed."""
 
     def request(self) -> StreamAudioRequest:
         """How to begin, or to go on."""
@@ -85,9 +102,12 @@ class Reception:
             encoding=self._decoder.encoding,
             chunk_ms=self._chunk_ms,
             without_clock=not self._clock,
+            with_continuation=self._keeper is not None,
         )
         if self.next_sample is not None:
             request.from_sample = self.next_sample
+            if self.stats.blocks:
+                request.take = self._take
         return request
 
     def take(self, message: StreamAudioResponse) -> Block | None:
@@ -105,6 +125,9 @@ class Reception:
                 self.ready = message.ready
                 self._decoder = decoder_of(self._encoding)
                 self.listener_id = message.ready.listener_id
+            case "resume_point":
+                if self._keeper is not None:
+                    self._keeper.point(message.resume_point)
             case "goodbye":
                 self.goodbye = message.goodbye
         return None
@@ -118,10 +141,32 @@ class Reception:
         """After the stream ended: whether to reconnect. Raises StreamEnded if that is pointless."""
         if self.finished:
             return False
-        if self.goodbye is not None and self.goodbye.reason != stream_pb2.Goodbye.REASON_SLOW_LISTENER:
-            raise StreamEnded(self.goodbye)
-        self.goodbye = None
-        return True
+        goodbye, self.goodbye = self.goodbye, None
+        if goodbye is None or goodbye.reason == stream_pb2.Goodbye.REASON_SLOW_LISTENER:
+            return True
+        if goodbye.reason in _ELSEWHERE and self.can_resume:
+            self.farewell = goodbye
+            return True
+        self.goodbye = goodbye
+        raise StreamEnded(goodbye)
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is what it takes to go on without the server that began."""
+        return self._keeper is not None and self._keeper.is_ready and self.next_sample is not None
+
+    def resume(self, session_token: str) -> CreateSessionRequest:
+        """What brings the session back, at the sample that is wanted next."""
+        if self._keeper is None or self.next_sample is None:
+            raise ValueError("nothing was kept to resume from")
+        request = self._keeper.resume(self.next_sample, session_token)
+        self.next_sample = request.from_sample
+        return resume_request(request)
+
+    def resumed(self) -> None:
+        """The session is back."""
+        self.is_lost, self.farewell = False, None
+        self.stats.resumes += 1
 
     def skip(self) -> None:
         """What was wanted is gone: go on at the live edge."""
@@ -129,6 +174,8 @@ class Reception:
 
     def _block(self, chunk: audio_pb2.AudioChunk) -> Block:
         pcm = self._decoder.decode(chunk)
+        if self._keeper is not None:
+            self._keeper.chunk(chunk)
         stats = self.stats
         stats.blocks += 1
         stats.samples += len(pcm)
@@ -144,12 +191,35 @@ class Reception:
         return Block(chunk.first_sample, pcm, chunk.take)
 
 
+def is_passing(reception: Reception | None, error: SegueError) -> bool:
+    """Whether a control that failed like this may be sent again, since its session is just being brought back."""
+    lost = isinstance(error, NotFound) and error.reason == "UNKNOWN_SESSION"
+    return (lost or isinstance(error, Unavailable)) and reception is not None and reception.can_resume
+
+
+def wait_to_resume(reception: Reception, error: SegueError) -> float:
+    """Seconds after which a session that could not be brought back may be tried again. Raises what is for good."""
+    if not isinstance(error, Unavailable | ResourceExhausted) or reception.tries >= RECONNECT_TRIES:
+        raise _for_good(reception, error)
+    reception.tries += 1
+    return max(backoff(reception.tries), error.retry_after or 0.0)
+
+
 def mend(reception: Reception, error: grpc.RpcError) -> None:
     """Decide whether a broken stream may be taken up again. Raises what can't be mended."""
     translated = translate(error)
     if isinstance(translated, OutOfRange) and reception.stats.blocks > 0 and reception.next_sample is not None:
         reception.skip()
         return
+    if isinstance(translated, NotFound) and translated.reason == "UNKNOWN_SESSION" and reception.can_resume:
+        reception.is_lost = True
+        if reception.tries < RECONNECT_TRIES:
+            return
     mendable = isinstance(translated, Unavailable | ResourceExhausted) or translated.code == "CANCELLED"
     if not mendable or reception.tries >= RECONNECT_TRIES:
-        raise translated from None
+        raise _for_good(reception, translated) from None
+
+
+def _for_good(reception: Reception, error: SegueError) -> SegueError:
+    """What to raise where no server was found to go on with: the reason for which the last one was left, if any."""
+    return StreamEnded(reception.farewell) if reception.farewell is not None else error

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -15,17 +17,19 @@ from segue.v1 import audio_pb2, control_pb2, session_pb2, stream_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
 from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt, PromptError
 from segue_service.api import requests as check
+from segue_service.api import resume_requests as returned
 from segue_service.api.caller import Caller
 from segue_service.api.facts import audio_format, capabilities_of, model_info, warnings_of
 from segue_service.api.memory import RequestMemory
-from segue_service.api.not_built import CONTINUATION, NOT_BUILT, PREFILL, RESUME
-from segue_service.errors import invalid, lacking, not_built, unknown
+from segue_service.errors import invalid, lacking, unknown
 from segue_service.recordings import RecordingError, read_recording
+from segue_service.session.beginning import fresh
 from segue_service.session.encoding import name_of, resolve
 from segue_service.session.landing import Landed
 from segue_service.session.library import Library, Record
 from segue_service.session.listeners import Wish
 from segue_service.session.registry import Registry
+from segue_service.session.resuming import Resuming
 from segue_service.session.session import Session
 from segue_service.soundtrack import Input
 from segue_service.soundtrack.diagnostics import near_misses
@@ -46,6 +50,7 @@ class LiveHandlers:
         self._settings = registry.parts.settings
         self._creates: RequestMemory[pb.CreateSessionResponse] = RequestMemory(_CREATES_REMEMBERED)
         self._controls: dict[str, RequestMemory[Any]] = {}
+        self._resuming = Resuming(registry, library)
 
     async def get_server_info(self, request: pb.GetServerInfoRequest, caller: Caller) -> pb.GetServerInfoResponse:
         """Facts about the server."""
@@ -59,7 +64,7 @@ class LiveHandlers:
             encodings=codecs.encodings,
             slots=registry.slots,
             free_slots=registry.free,
-            not_built=[*NOT_BUILT, *(f"AudioEncoding.{name_of(encoding)}" for encoding in codecs.missing)],
+            not_built=[f"AudioEncoding.{name_of(encoding)}" for encoding in codecs.missing],
             limits=session_pb2.Limits(
                 max_request_bytes=settings.max_request_bytes,
                 max_listeners=settings.max_listeners,
@@ -84,9 +89,7 @@ class LiveHandlers:
     async def _create(self, request: pb.CreateSessionRequest) -> pb.CreateSessionResponse:
         self._registry.check_open()  # before anything is looked up that may not be loaded yet
         if request.HasField("resume"):
-            raise not_built(RESUME)
-        if request.prefill:
-            raise not_built(PREFILL)
+            return await self._resume(request)
         check.name("soundtrack_id", request.soundtrack_id)
         check.within("soundtrack_version", request.soundtrack_version, 0, 2**31 - 1)
         labels = check.labels(request.labels)
@@ -97,21 +100,26 @@ class LiveHandlers:
         self._registry.admit()
         prefill = await self._recording(request.prefill_audio) if request.prefill_audio else None
         guidance = check.guidance("guidance", request.guidance) if request.HasField("guidance") else None
+        info = self._parts.engine.info
+        beginning = fresh(
+            *(record, info, request.seed if request.HasField("seed") else secrets.randbits(63), lead_ms),
+            state=request.initial_state or None,
+            parameters=parameters,
+            guidance=guidance,
+        )
+        beginning = replace(beginning, prefill=returned.prefill(request, info))
         try:
             session, token = await self._registry.create(
-                record,
-                seed=request.seed if request.HasField("seed") else None,
-                state=request.initial_state or None,
-                parameters=parameters,
-                lead_ms=lead_ms,
-                paused=request.paused,
-                labels=labels,
-                prefill=prefill,
-                guidance=guidance,
+                *(record, beginning), paused=request.paused, labels=labels, prefill=prefill
             )
         except PromptError as error:
             raise invalid("prefill_audio", str(error)) from None
-        session.warnings = warnings_of(record, self._parts.engine.info, guidance)
+        session.warnings = warnings_of(record, info, guidance)
+        return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
+
+    async def _resume(self, request: pb.CreateSessionRequest) -> pb.CreateSessionResponse:
+        wish = returned.resume(request, self._settings)
+        session, token = await self._resuming.resume(wish)
         return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
 
     async def _recording(self, data: bytes) -> NDArray[np.float32]:
@@ -126,8 +134,7 @@ class LiveHandlers:
     async def stream_audio(self, request: pb.StreamAudioRequest, caller: Caller) -> AsyncIterator[bytes]:
         """SessionReady, then events and chunks, then Goodbye; every message serialised."""
         session = self._session(request.session_id, caller)
-        if request.with_continuation:
-            raise not_built(CONTINUATION)
+        self._registry.check_open()  # what goes down has said goodbye already
         if request.encoding not in audio_pb2.AudioEncoding.values():
             raise invalid("encoding", f"expected a value of AudioEncoding, got {request.encoding}")
         encoding = resolve(request.encoding)
@@ -138,8 +145,8 @@ class LiveHandlers:
         begin = request.from_sample if request.HasField("from_sample") else None
         if begin is not None and begin < 0:
             raise invalid("from_sample", f"expected 0 or more, got {begin}")
-        wish = Wish(encoding, 0, chunk_ms // _MS_PER_FRAME, not request.without_clock)
-        listener = session.listen(wish, begin)
+        wish = Wish(encoding, 0, chunk_ms // _MS_PER_FRAME, not request.without_clock, request.with_continuation)
+        listener = session.listen(wish, begin, request.take if request.HasField("take") else None)
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is not None:
             listener.on_end = lambda: loop.call_later(self._settings.goodbye_ms / 1000, task.cancel)
@@ -198,6 +205,8 @@ class LiveHandlers:
 
     async def play(self, request: pb.PlayRequest, caller: Caller) -> pb.PlayResponse:
         """Go on."""
+
+        await self._wake(request.control, caller)
 
         async def do(session: Session) -> pb.PlayResponse:
             check.bare(request.control)
@@ -268,10 +277,17 @@ class LiveHandlers:
 
     async def get_session(self, request: pb.GetSessionRequest, caller: Caller) -> pb.GetSessionResponse:
         """The session as it is now."""
+        suspended = self._registry.suspended(request.session_id, caller.token)
+        if suspended is not None:
+            return pb.GetSessionResponse(session=suspended.described)
         return pb.GetSessionResponse(session=self._session(request.session_id, caller).describe())
 
     async def close_session(self, request: pb.CloseSessionRequest, caller: Caller) -> pb.CloseSessionResponse:
-        """Free the slot."""
+        """Free the slot, and forget what is kept of a suspended session."""
+        suspended = self._registry.suspended(request.session_id, caller.token)
+        if suspended is not None:
+            self._registry.forget(request.session_id)
+            return pb.CloseSessionResponse(session=suspended.described)
         session = self._session(request.session_id, caller)
         described = session.describe()
         goodbye = stream_pb2.Goodbye(
@@ -288,6 +304,12 @@ class LiveHandlers:
         check.name("session_id", session_id)
         return self._registry.get(session_id, caller.token)
 
+    async def _wake(self, control: check.Header, caller: Caller) -> None:
+        """Bring a suspended session back before it is told to play."""
+        suspended = self._registry.suspended(control.session_id, caller.token)
+        if suspended is not None:
+            await self._resuming.wake(control.session_id, suspended, caller.token or "")
+
     async def _once(self, request: Any, caller: Caller, do: Callable[[Session], Awaitable[R]]) -> R:
         control: check.Header = request.control
         session = self._session(control.session_id, caller)
@@ -301,8 +323,15 @@ class LiveHandlers:
         bare.CopyFrom(request)
         bare.control.ClearField("playhead_sample")
         fingerprint = request.DESCRIPTOR.full_name.encode() + bare.SerializeToString(deterministic=True)
-        found: R = await memory.once(control.request_id, fingerprint, lambda: do(session))
+        found: R = await memory.once(control.request_id, fingerprint, lambda: self._noted(session, request, do))
         return found
+
+    async def _noted(self, session: Session, request: Any, do: Callable[[Session], Awaitable[R]]) -> R:
+        response: Any = await do(session)
+        kind = request.DESCRIPTOR.name.removesuffix("Request")
+        self._parts.logs.note(session.place, kind, request=request, response=response)
+        answered: R = response
+        return answered
 
     async def _steer(
         self, session: Session, control: check.Header, inputs: Sequence[Input]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json as json_module
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
+from segue_service.cli.ears import ear_for
 from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels, build_engine
 from segue_service.cli.files import prompt_audio, read_soundtrack
 
@@ -70,6 +72,20 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
         raise CommandError(f"settings: {said}", EXIT_BAD_INPUT) from None
 
 
+def keys_of(file: Path | None) -> list[str] | None:
+    """The keys of a file, else those of the environment, else None; raises CommandError."""
+    if file is None:
+        listed = os.environ.get("SEGUE_RESUME_KEYS", "")
+        return [key.strip() for key in listed.split(",") if key.strip()] or None
+    try:
+        keys = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, ValueError) as error:
+        raise CommandError(f"--resume-keys: {file}: {error}", EXIT_BAD_INPUT) from None
+    if not keys:
+        raise CommandError(f"--resume-keys: {file}: expected at least one key, a line each", EXIT_BAD_INPUT)
+    return keys
+
+
 def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[Offer], on_ready: Any) -> None:
     """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence."""
 
@@ -85,7 +101,7 @@ def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[O
         runner = asyncio.Runner()
     with runner:
         try:
-            runner.run(serve(settings, assembly, offers, on_ready=on_ready))
+            runner.run(serve(settings, assembly, offers, on_ready=on_ready, ear=ear_for(assembly)))
         except (ServeError, EngineError) as error:
             raise CommandError(str(error)) from None
 
@@ -115,13 +131,32 @@ def serve(
     ] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics here, on loopback.")] = None,
     log: Annotated[str | None, typer.Option(help="console or json.")] = None,
+    session_log: Annotated[
+        Path | None,
+        typer.Option(help="Write a log of every session into this folder, for `segue render --replay`."),
+    ] = None,
+    resume_keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of keys, one a line and oldest first, that resume points are signed with. Servers that share "
+            "them take over each other's sessions. Or $SEGUE_RESUME_KEYS, with commas. [default: a random one]"
+        ),
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="JSON file of settings; flags win over it.")] = None,
     announce: Annotated[
         Path | None, typer.Option(help="Write address and facts to this file (JSON) when ready, for scripts.")
     ] = None,
 ) -> None:
     """Serve live soundtracks over gRPC until Ctrl-C or SIGTERM."""
-    settings = settings_of(config, host=host, port=port, metrics_port=metrics_port, log_format=log)
+    settings = settings_of(
+        *(config,),
+        host=host,
+        port=port,
+        metrics_port=metrics_port,
+        log_format=log,
+        session_log_dir=session_log,
+        resume_keys=keys_of(resume_keys),
+    )
     from segue_service.observe.log import configure
 
     configure(settings.log_format, settings.log_level)

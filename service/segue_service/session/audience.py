@@ -47,6 +47,7 @@ class Audience:
         self._settings, self._metrics = settings, metrics
         self._listeners: dict[str, Listener] = {}
         self._numbers = 0
+        self._takes: list[tuple[int, int]] = []
         self._warned: dict[int, float] = {}
 
     def __len__(self) -> int:
@@ -61,12 +62,18 @@ class Audience:
         """A listener by name; "" is the lone one."""
         return self._listeners.get(name) if name else self.lone
 
-    def join(self, wish: Wish, begin: int | None, playhead: int, take: int) -> Listener:
-        """A new listener from `begin` on, None: from the playhead. Raises Refused."""
+    def join(self, wish: Wish, begin: int | None, playhead: int, take: int, held: int | None = None) -> Listener:
+        """A new listener from `begin` on, None: from the playhead. Raises Refused.
+
+        held: the take of what it has before `begin`. What is another one by now is sent again.
+        """
         settings, history = self._settings, self._hub.history
         if len(self._listeners) >= settings.max_listeners:
             raise too_many_listeners(settings.max_listeners, settings.retry_after_ms)
         first, head = history.first_sample(self._place), history.head_sample(self._place)
+        if begin is not None and held is not None:
+            replaced = (sample for its, sample in self._takes if its > held)
+            begin = max(min((begin, *replaced)), min(begin, first))
         if begin is None:
             begin = min(max(playhead, first), head)
         elif not first <= begin <= head:
@@ -116,10 +123,28 @@ class Audience:
     def rewound(self, sample: int, take: int) -> None:
         """The timeline is another one from this sample on."""
         self.chunks.clear(sample)
+        self.began(sample, take)
         for listener in self._listeners.values():
             listener.rewound(sample, take)
         needs = [listener.need for listener in self._listeners.values() if listener.ending is None]
         self._hub.wake_sample[self._place] = min(needs, default=NEVER)
+
+    def began(self, sample: int, take: int) -> None:
+        """This take begins at this sample."""
+        oldest = self._hub.history.first_sample(self._place)
+        self._takes = [one for one in self._takes if one[1] >= oldest]
+        self._takes.append((take, sample))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether any listener wants continuation bytes and resume points."""
+        return any(listener.wish.continuation for listener in self._listeners.values())
+
+    def tell_keepers(self, message: StreamAudioResponse) -> None:
+        """Send a message to those who want continuation bytes and resume points."""
+        for listener in self._listeners.values():
+            if listener.wish.continuation:
+                listener.tell(message)
 
     def tell_late(self, event: stream_pb2.Event) -> None:
         """Tell an event to those whom the chunk that holds it has left already."""

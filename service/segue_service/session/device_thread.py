@@ -139,14 +139,17 @@ class DeviceThread:
         future: asyncio.Future[T] = self._loop.create_future()
 
         def settle(result: T | None, error: Exception | None) -> None:
-            if error is not None:
-                if not future.cancelled():
-                    future.set_exception(error)
+            if error is None and then is not None:
+                try:
+                    then(result)  # type: ignore[arg-type]
+                except Exception as fault:  # whoever waits must hear of it
+                    error = fault
+            if future.cancelled():
                 return
-            if then is not None:
-                then(result)  # type: ignore[arg-type]
-            if not future.cancelled():
+            if error is None:
                 future.set_result(result)  # type: ignore[arg-type]
+            else:
+                future.set_exception(error)
 
         def run(device: Device) -> None:
             try:

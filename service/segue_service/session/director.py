@@ -25,7 +25,9 @@ from segue_service.soundtrack import (
     MachineState,
     MusicClock,
     SetParameters,
+    StingerStarted,
     StylePoint,
+    TransitionStarted,
 )
 from segue_service.soundtrack.plan import PLAIN
 
@@ -125,12 +127,14 @@ class Director:
         again: bool = False,
         until: int = 0,
         clocks: Callable[[int], MusicClock] | None = None,
+        sure: int | None = None,
     ) -> Placement:
         """What follows if these batches, (request_id, inputs), are applied at `frame`, whose clock is `clock`.
 
         again: in place of what was placed from that frame on, whose inputs are applied before these. until: how far it
         must be known at least, where the head is further on than `frame`. clocks: of the frames up to there and beyond,
-        since a tempo may have changed in what is made already; None: as `clock` goes on.
+        since a tempo may have changed in what is made already; None: as `clock` goes on. sure: the last frame of which
+        the clock is certain, where it is read and not tracked: no beat or bar beyond is taken until it is nearer.
         """
         machine, base = self.machine, self._before(frame - 1 if again else frame)
         state, request = base.state, base.request
@@ -162,6 +166,8 @@ class Director:
         known = max(frame, until)
         while wake is not None and wake <= known + LOOKAHEAD:
             step = machine.advance(state, clock.at(wake) if clocks is None else clocks(wake))
+            if sure is not None and wake > max(known, sure) and _leaves_at_place(state, step.effects):
+                break
             state = record(wake, step.state, step.effects, request, request)
             following = machine.next_wake(state)
             if following is not None and following <= wake:
@@ -207,3 +213,9 @@ class Director:
             last = stretches[place + 1][0] - 1 if place + 1 < len(stretches) else max(limit - 1, first)
             points += self.machine.plan(owner, first, last, self._guidance).points
         return tuple(points), limit
+
+
+def _leaves_at_place(state: MachineState, effects: Sequence[Effect]) -> bool:
+    """Whether something begins after it has waited for its beat or bar."""
+    waits = state.pending is not None or bool(state.cues)
+    return waits and any(isinstance(effect, TransitionStarted | StingerStarted) for effect in effects)

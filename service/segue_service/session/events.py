@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from segue.v1 import stream_pb2
@@ -36,9 +36,13 @@ class Told:
 
 
 class EventLog:
-    """Events of one session, past (as long as audio is kept) and foreseen. Event loop only."""
+    """Events of one session, past (as long as audio is kept) and foreseen. Event loop only.
 
-    def __init__(self) -> None:
+    note: is given every event but those of the clock, for the session's log.
+    """
+
+    def __init__(self, note: Callable[[stream_pb2.Event], None] = lambda event: None) -> None:
+        self._note = note
         self._events: list[Told] = []
         self._order = 0
         self._retracted: frozenset[bytes] = frozenset()
@@ -46,6 +50,8 @@ class EventLog:
     def add(self, event: stream_pb2.Event, frame: int = -1, *, is_clock: bool = False) -> bool:
         """Tell an event at event.sample; with a frame it may be taken back by `retract`. Gives whether it is news: not
         among what was taken back last, whatever its take."""
+        if not is_clock:
+            self._note(event)
         self._order += 1
         message = StreamAudioResponse(event=event).SerializeToString()
         what = _without_take(event) if frame >= 0 else b""

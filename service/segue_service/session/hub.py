@@ -11,15 +11,19 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import CHANNELS, FRAME_SAMPLES, Blocks, ClockReading, Engine, SlotHandle
+from segue_engine.contract import CHANNELS, FRAME_SAMPLES, Blocks, Engine, SlotHandle
+from segue_service.config import Settings
 from segue_service.observe.metrics import Metrics
+from segue_service.observe.session_log import SessionLogs
+from segue_service.session.clocks import clocks_for
+from segue_service.session.crossfade import mixed
 from segue_service.session.device_thread import StepReport
+from segue_service.session.liveness import Guard
 from segue_service.session.timeline import History
-from segue_service.soundtrack import MusicClock
+from segue_service.soundtrack import Music, MusicClock
 
 NEVER: Final = np.iinfo(np.int64).max
 _NO_PLACE: Final = -1
-_FADE_SAMPLES: Final = 960
 
 
 class Tenant(Protocol):
@@ -31,8 +35,10 @@ class Tenant(Protocol):
     def on_follow(self) -> None:
         """The head has come near the end of what is planned."""
 
-    def on_beat(self, frame: int, beat: int, bar: int, bpm: float, beats_per_bar: int, phrase_bars: int) -> None:
-        """A frame that begins a beat has arrived; beat 0 begins a bar."""
+    def on_beat(
+        self, frame: float, beat: int, bar: int, bpm: float, beats_per_bar: int, phrase_bars: int, confidence: float
+    ) -> None:
+        """A beat has arrived, heard from sample 1920 · frame on; beat 0 begins a bar. phrase_bars is 0 if unknown."""
 
     def on_overtaken(self) -> None:
         """The playhead has overtaken the head."""
@@ -41,34 +47,42 @@ class Tenant(Protocol):
 class Hub:
     """Books of all sessions by *place*: which slot feeds it, what it waits for, its musical clock. Event loop only."""
 
-    def __init__(self, engine: Engine, places: int, history_frames: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        places: int,
+        history_frames: int,
+        metrics: Metrics,
+        logs: SessionLogs | None = None,
+        guard: Guard | None = None,
+    ) -> None:
         self.history = History(places, history_frames, engine.info)
         self.wake_sample = np.full(places, NEVER, np.int64)
         self.follow_frame = np.full(places, NEVER, np.int64)
         self._tenants: list[Tenant | None] = [None] * places
-        self._clock = engine.clock
+        self._clocks = clocks_for(engine, places, self.history)
         self._metrics = metrics
+        self._logs = SessionLogs() if logs is None else logs
+        self.guard = Guard(places, engine.info.levels, Settings(), metrics) if guard is None else guard
         slots = engine.info.slots
         self._place_of = np.full(slots, _NO_PLACE, np.int64)
         self._epoch_of = np.full(slots, -1, np.int64)
         self._offset = np.zeros(places, np.int64)
         self._floor = np.zeros(places, np.int64)
         self._tails: dict[int, tuple[int, NDArray[np.int16]]] = {}
-        self._readings = np.zeros((places, 6), np.float64)
-        self._read_frame = np.full(places, -1, np.int64)
-        self._phrase_bars = 0
 
     @property
     def free_places(self) -> int:
         return self._tenants.count(None)
 
-    def attach(self, tenant: Tenant) -> int:
-        """A place for a new session. The caller has made sure that there is one."""
+    def attach(self, tenant: Tenant, frame: int = 0) -> int:
+        """A place for a new session, whose timeline begins at a frame here. The caller has made sure that there is
+        one."""
         place = self._tenants.index(None)
         self._tenants[place] = tenant
-        self.history.reset(place)
+        self.history.reset(place, frame)
         self.wake_sample[place] = self.follow_frame[place] = NEVER
-        self._read_frame[place] = -1
+        self._clocks.reset(place)
         return place
 
     def bind(self, place: int, handle: SlotHandle, offset: int = 0, floor: int = 0) -> None:
@@ -78,10 +92,12 @@ class Hub:
         self._epoch_of[handle.index] = handle.epoch
         self._offset[place] = offset
         self._floor[place] = floor
+        self._logs.bind(place, handle, offset, floor)
 
     def crossfade(self, place: int, frame: int, tail: NDArray[np.int16]) -> None:
         """Mix what would have come, int16[1920, 2], out of this frame when it arrives."""
         self._tails[place] = (frame, tail)
+        self._logs.crossfade(place, frame)
 
     def unbind(self, place: int) -> None:
         """No slot feeds the place any more."""
@@ -90,6 +106,8 @@ class Hub:
     def detach(self, place: int) -> None:
         """The session is gone."""
         self.unbind(place)
+        self._logs.end(place)
+        self.guard.leave(place)
         self._tenants[place] = None
         self._tails.pop(place, None)
         self.wake_sample[place] = self.follow_frame[place] = NEVER
@@ -97,42 +115,32 @@ class Hub:
     def rewind(self, place: int, frame: int) -> None:
         """Frames from this one on are going to be replaced by what comes next."""
         self.history.go_back(place, frame)
-        self._read(place, frame - 1)
+        self.guard.rewind(place, frame)
+        self._clocks.rewind(place, frame)
 
-    def _read(self, place: int, frame: int) -> None:
-        """Set the musical clock by a frame that is held; it stays as it is if there is none."""
-        codes = self.history.codes_of(place, frame)
-        if self._clock is None or codes is None:
-            return
-        self._readings[place] = _columns(self._clock.read(codes[None]))[0]
-        self._read_frame[place] = frame
+    def prime(self, place: int, frame: int, codes: NDArray[np.integer]) -> None:
+        """Set the musical clock by codes int[levels] of a frame that was played before the place's first."""
+        self._clocks.prime(place, frame, codes)
+
+    def expect(self, place: int, music: Music | None, *, scored: bool) -> None:
+        """What the soundtrack says of its music, for a clock that is tracked; scored: it conditions the model."""
+        self._clocks.expect(place, music, scored=scored)
 
     def clock_at(self, place: int, frame: int) -> MusicClock | None:
-        """The musical clock of a frame, read off the one before it if that is held, else off the head; None if the
-        engine has none or nothing has arrived yet."""
-        if self._read_frame[place] < 0:
-            return None
-        if frame <= self._read_frame[place]:
-            codes = self.history.codes_of(place, frame - 1)
-            if self._clock is not None and codes is not None:
-                return self._music_clock(_columns(self._clock.read(codes[None]))[0], frame - 1).at(frame)
-        return self._music_clock(self._readings[place], int(self._read_frame[place])).at(frame)
+        """The musical clock of a frame as known before it, with its confidence; None if there is none yet."""
+        return self._clocks.at(place, frame)
 
-    def _music_clock(self, columns: NDArray[np.float64], frame: int) -> MusicClock:
-        _, bar, per_bar, bpm, to_beat, to_bar = columns.tolist()
-        return MusicClock(
-            frame=frame,
-            bpm=bpm,
-            beats_per_bar=int(per_bar),
-            frames_to_beat=int(to_beat),
-            frames_to_bar=int(to_bar),
-            bar=int(bar),
-            phrase_bars=self._phrase_bars,
-        )
+    def clock_sure(self, place: int, frame: int) -> int | None:
+        """The last frame of which the clock is certain, by what is known before `frame`; None where it never is."""
+        return self._clocks.sure(place, frame)
+
+    def clock_trusted(self, place: int) -> bool:
+        """Whether the place's musical clock is sure enough, at the head, for controls to land by it."""
+        return self._clocks.trusted(place)
 
     def bpm(self, place: int) -> float:
-        """Quarter notes a minute at the head; 0 if unknown."""
-        return float(self._readings[place, 3]) if self._read_frame[place] >= 0 else 0.0
+        """Beats a minute at the head; 0 if unknown."""
+        return self._clocks.bpm(place)
 
     def on_report(self, report: StepReport) -> None:
         """Take one hand-over of the device thread."""
@@ -156,7 +164,10 @@ class Hub:
             frames = blocks.first_frame + step + self._offset[places]
             rows = np.flatnonzero(mine & (frames >= self._floor[places]))
             if rows.size:
-                self._write(places[rows], frames[rows], pcm[rows, step], blocks.codes[rows, step])
+                self._write(
+                    *(places[rows], frames[rows], pcm[rows, step]),
+                    *(blocks.codes[rows, step], blocks.vitals[rows, step]),
+                )
         touched = places[mine]
         self._metrics.frames.inc(float(touched.size * blocks.codes.shape[1]))
         heads = self.history.head[touched]
@@ -175,37 +186,28 @@ class Hub:
         frames: NDArray[np.int64],
         pcm: NDArray[np.int16],
         codes: NDArray[np.int16],
+        vitals: NDArray[np.int16],
     ) -> None:
         if self._tails:
             pcm = self._mixed(places, frames, pcm)
-        self.history.write(places, frames, pcm, codes)
-        if self._clock is None:
-            return
-        reading: ClockReading = self._clock.read(codes)
-        self._phrase_bars = reading.phrase_bars
-        self._readings[places] = _columns(reading)
-        self._read_frame[places] = frames
-        for row in np.flatnonzero(reading.on_beat).tolist():
-            beat, bar, per_bar, bpm = self._readings[places[row], :4].tolist()
-            self._require(int(places[row])).on_beat(
-                int(frames[row]), int(beat), int(bar), bpm, int(per_bar), reading.phrase_bars
+        self.history.write(places, frames, pcm, codes, vitals)
+        self.guard.hear(places, frames, codes, vitals)
+        for beat in self._clocks.hear(places, frames, codes, vitals):
+            self._require(beat.place).on_beat(
+                *(beat.moment, beat.beat, beat.bar, beat.bpm),
+                *(beat.beats_per_bar, beat.phrase_bars, beat.confidence),
             )
 
     def _mixed(self, places: NDArray[np.int64], frames: NDArray[np.int64], pcm: NDArray[np.int16]) -> NDArray[np.int16]:
-        """pcm with the old context's last 20 ms faded out of the first frame of a new one (equal power)."""
+        """pcm with the old context faded out of the first frame of a new one."""
         for row, place in enumerate(places.tolist()):
             frame, tail = self._tails.get(place, (-1, None))
             if tail is None or frame != frames[row]:
                 continue
             del self._tails[place]
-            quiet = min(self.history.axis.info.mastering_delay_samples, FRAME_SAMPLES - _FADE_SAMPLES)
-            ramp = np.zeros(FRAME_SAMPLES, np.float32)
-            ramp[quiet : quiet + _FADE_SAMPLES] = np.arange(1, _FADE_SAMPLES + 1, dtype=np.float32) / _FADE_SAMPLES
-            ramp[quiet + _FADE_SAMPLES :] = 1.0
-            angle = (ramp * np.float32(np.pi / 2))[:, None]
-            mixed = tail * np.cos(angle) + pcm[row] * np.sin(angle)
+            delay = self.history.axis.info.mastering_delay_samples
             pcm = pcm.copy()
-            pcm[row] = np.clip(np.rint(mixed), -32768, 32767).astype(np.int16)
+            pcm[row] = mixed(tail, pcm[row], delay)
         return pcm
 
     def _require(self, place: int) -> Tenant:
@@ -213,18 +215,3 @@ class Hub:
         if tenant is None:
             raise RuntimeError(f"place {place} is fed and belongs to nobody")
         return tenant
-
-
-def _columns(reading: ClockReading) -> NDArray[np.float64]:
-    """A row per reading: what of it a `MusicClock` is made of."""
-    return np.stack(
-        [
-            reading.beat,
-            reading.bar,
-            reading.beats_per_bar,
-            reading.bpm,
-            reading.frames_to_beat,
-            reading.frames_to_bar,
-        ],
-        axis=-1,
-    ).astype(np.float64)

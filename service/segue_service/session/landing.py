@@ -15,6 +15,8 @@ from segue_service.session.timeline import Axis
 from segue_service.soundtrack import InputResult
 
 Entries = list[tuple[int, Conditioning]]
+Tell = Callable[[Device, int, Entries, int], bool]
+"""Another way to have the engine take up a plan, by its frame, entries and limit, than to steer. False: it did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def head_command(
     bound: Bound,
     plan: Plan,
     axis: Axis,
-    tell: Callable[[Device, int, Entries, int], bool] | None,
+    tell: Tell | None,
 ) -> Callable[[Device], Told | None]:
     """What the device thread does with a plan for the head: nothing if it is past the plan's frame already."""
 
@@ -99,7 +101,9 @@ def head_command(
     return run
 
 
-def rewind_command(bound: Bound, plan: Plan, axis: Axis, margin: int) -> Callable[[Device], Told | None]:
+def rewind_command(
+    bound: Bound, plan: Plan, axis: Axis, margin: int, tell: Tell | None = None
+) -> Callable[[Device], Told | None]:
     """What the device thread does with a plan behind the head: nothing if half of its margin has been played."""
 
     def run(device: Device) -> Told | None:
@@ -107,6 +111,10 @@ def rewind_command(bound: Bound, plan: Plan, axis: Axis, margin: int) -> Callabl
         if axis.sample(plan.frame) < device.pacer.playhead(slot, device.now()) + margin // 2:
             return None
         head = device.engine.head(bound.handle) + bound.offset
+        if tell is not None:
+            device.flush()
+            done = tell(device, plan.frame, plan.entries, plan.placement.limit)
+            return Told(plan.frame, max(head, plan.frame)) if done else None
         first = head if plan.changes is None else min(plan.changes, head)
         if first < head:
             device.flush()

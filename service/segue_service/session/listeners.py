@@ -17,6 +17,7 @@ from segue.v1 import audio_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
 from segue_service.observe.metrics import Metrics
 from segue_service.session.codecs import Codecs
+from segue_service.session.continuation import fingerprint, pack
 from segue_service.session.encoding import ENCODERS, name_of
 from segue_service.session.events import EventLog
 from segue_service.session.packets import Packets, Run
@@ -35,12 +36,24 @@ class Chunk:
     run: Run | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a listener asked for, checked: begin is its first sample, chunk_frames the length of its later chunks."""
+
+    encoding: audio_pb2.AudioEncoding.ValueType
+    begin: int
+    chunk_frames: int
+    clock: bool = True
+    continuation: bool = False
+
+
 class ChunkCache:
     """Audio messages of one session, encoded once per stretch and encoding. Event loop only."""
 
     def __init__(self, history: History, place: int, codecs: Codecs) -> None:
         self._history, self._place = history, place
-        self._kept: OrderedDict[tuple[int, int, int, int], bytes] = OrderedDict()
+        self._mark = fingerprint(history.axis.info)
+        self._kept: OrderedDict[tuple[int, int, int, int, bool], bytes] = OrderedDict()
         self._codecs = codecs
         self.packets: dict[int, Packets] = {}
         """Of the compressed encodings that were asked for."""
@@ -52,14 +65,15 @@ class ChunkCache:
         return 0 if codec is None else codec.delay
 
     async def chunk(
-        self, encoding: int, begin: int, end: int, take: int, run: Run | None, *, is_last: bool = False
+        self, wish: Wish, begin: int, end: int, take: int, run: Run | None, *, is_last: bool = False
     ) -> Chunk | None:
         """The message that holds samples [begin, end) or the first of them, for a listener that has read `run` so far.
 
         None if the timeline was replaced meanwhile. is_last: the music ends at `end`.
         """
+        encoding = wish.encoding
         if encoding in ENCODERS:
-            return Chunk(self._message(encoding, begin, end, take, 0, None), end)
+            return Chunk(self._message(wish, begin, end, take, 0, None), end)
         packets = self.packets.get(encoding)
         if packets is None:
             codec = self._codecs.framed[encoding]
@@ -67,17 +81,21 @@ class ChunkCache:
         read = await packets.read(begin, end, run, is_last=is_last)
         if read is None:
             return None
-        return Chunk(self._message(encoding, begin, read.end, take, read.skip, read.payload), read.end, read.run)
+        return Chunk(self._message(wish, begin, read.end, take, read.skip, read.payload), read.end, read.run)
 
-    def _message(self, encoding: int, begin: int, end: int, take: int, skip: int, payload: bytes | None) -> bytes:
-        key = (encoding, begin, end, skip)
+    def _message(self, wish: Wish, begin: int, end: int, take: int, skip: int, payload: bytes | None) -> bytes:
+        key = (wish.encoding, begin, end, skip, wish.continuation)
         found = self._kept.get(key)
         if found is None:
             if payload is None:
-                payload = ENCODERS[encoding](self._history.pcm(self._place, begin, end))
+                payload = ENCODERS[wish.encoding](self._history.pcm(self._place, begin, end))
             chunk = audio_pb2.AudioChunk(
                 take=take, first_sample=begin, sample_count=end - begin, payload=payload, skip_samples=skip
             )
+            if wish.continuation:
+                first, codes, vitals = self._history.played(self._place, begin, end)
+                if len(codes):
+                    chunk.continuation = pack(self._mark, first, take, codes, vitals[-1])
             found = StreamAudioResponse(audio=chunk).SerializeToString()
             self.encoded += 1
             self._kept[key] = found
@@ -90,16 +108,6 @@ class ChunkCache:
         self._kept.clear()
         for packets in self.packets.values():
             packets.replaced(sample)
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a listener asked for, checked: begin is its first sample, chunk_frames the length of its later chunks."""
-
-    encoding: audio_pb2.AudioEncoding.ValueType
-    begin: int
-    chunk_frames: int
-    clock: bool = True
 
 
 class Listener:
@@ -193,9 +201,7 @@ class Listener:
             self._extra.clear()
             begin, end, take = self.position, self._available(), self.take
             if end > begin:
-                chunk = await self._chunks.chunk(
-                    self.wish.encoding, begin, end, take, self._run, is_last=end == self._final
-                )
+                chunk = await self._chunks.chunk(self.wish, begin, end, take, self._run, is_last=end == self._final)
                 if chunk is None or (self.position, self.take) != (begin, take):  # rewound meanwhile
                     continue
                 message, end, self._run = chunk.message, chunk.end, chunk.run

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from segue_engine.contract import Engine
 from segue_service.config import Settings
 from segue_service.observe.metrics import Metrics
+from segue_service.observe.session_log import SessionLogs
+from segue_service.session.adherence import Adherence
 from segue_service.session.codecs import Codecs
 from segue_service.session.device_thread import DeviceThread
 from segue_service.session.hub import Hub
+from segue_service.session.resume_point import Seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +29,8 @@ class Parts:
     stands in the way of a control."""
     slow: Executor
     codecs: Codecs
+    seal: Seal
     settings: Settings
     metrics: Metrics
+    logs: SessionLogs
+    adherence: Adherence

@@ -25,6 +25,11 @@ class Planned:
         self._frames = [*self._frames[old:cut], *(at for at, _ in entries)]
         self._values = [*self._values[old:cut], *(value for _, value in entries)]
 
+    def since(self, frame: int) -> Entries:
+        """What holds from a frame on, the first entry being the one that holds there."""
+        first = max(0, bisect_right(self._frames, frame) - 1)
+        return list(zip(self._frames[first:], self._values[first:], strict=True))
+
     def first_change(self, entries: Entries, limit: int) -> int | None:
         """The first frame before `limit` that these entries put under another conditioning; None if they put none."""
         first = entries[0][0]

@@ -133,7 +133,8 @@ class Part:
 
     async def _place(self, frame: int, said: Sequence[Said]) -> Entries:
         clock = self._clocks[-1].at(frame) if self._clocks else self._director.machine.nominal_clock(frame)
-        placement = self._director.place(frame, clock, [(one.name, one.inputs) for one in said])
+        sure = self._clocks[-1].next_beat if self._clocks else None
+        placement = self._director.place(frame, clock, [(one.name, one.inputs) for one in said], sure=sure)
         entries = await self._record.styles.conditionings(placement.points, None, self._executor, placement.limit)
         moments = moments_of(placement, self._director.state_after(placement), None)
         entries = self._spacing.space(entries, placement.limit, moments)

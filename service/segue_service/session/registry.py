@@ -4,26 +4,47 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import hmac
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue.v1 import stream_pb2
-from segue_service.errors import draining, not_ready, server_full, token_missing, token_wrong, unknown_session
+from segue.v1 import session_pb2, stream_pb2
+from segue_service.errors import (
+    draining,
+    not_ready,
+    server_full,
+    token_missing,
+    token_wrong,
+    unknown_session,
+    wrong_status,
+)
 from segue_service.observe.log import logger
+from segue_service.session.beginning import Beginning
 from segue_service.session.library import Record
 from segue_service.session.parts import Parts
-from segue_service.session.session import PAUSED, PLAYING, Session
-from segue_service.soundtrack import Guidance
+from segue_service.session.resume_point import Keepsake, digest_of
+from segue_service.session.session import Session
+from segue_service.session.transport import PAUSED, PLAYING
 
 Goodbye = stream_pb2.Goodbye
 _SWEEP_SECONDS = 0.25
 _log = logger("sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Suspended:
+    """What is kept of a session whose slot was freed."""
+
+    keepsake: Keepsake
+    digest: str
+    labels: Mapping[str, str]
+    described: session_pb2.Session
 
 
 class Registry:
@@ -36,7 +57,7 @@ class Registry:
         self.changed = asyncio.Condition()
         """Notified when a session comes or goes."""
         self._sessions: dict[str, Session] = {}
-        self._digests: dict[str, bytes] = {}
+        self._suspended: OrderedDict[str, Suspended] = OrderedDict()
         self._claims = 0
         self._sweeper: asyncio.Task[None] | None = None
         self.slots = min(parts.engine.info.slots, parts.settings.max_sessions or parts.engine.info.slots)
@@ -76,31 +97,22 @@ class Registry:
     async def create(
         self,
         record: Record,
+        beginning: Beginning,
         *,
-        seed: int | None,
-        state: str | None,
-        parameters: Mapping[str, float],
-        lead_ms: int,
         paused: bool,
         labels: Mapping[str, str],
         prefill: NDArray[np.float32] | None = None,
-        guidance: Guidance | None = None,
+        session_id: str | None = None,
+        token: str | None = None,
     ) -> tuple[Session, str]:
-        """A new session and its token. Raises Refused, ControlError, PromptError; nothing is claimed then."""
+        """A session and its token, both new unless they are given. Raises Refused, PromptError; nothing is claimed
+        then."""
         self.admit()
         self._claims += 1
+        token = token or secrets.token_urlsafe(32)
+        name = session_id or f"s-{secrets.token_hex(8)}"
         try:
-            session = Session(
-                f"s-{secrets.token_hex(8)}",
-                record,
-                secrets.randbits(63) if seed is None else seed,
-                self.parts,
-                state=state,
-                parameters=parameters,
-                lead_ms=lead_ms,
-                labels=labels,
-                guidance=guidance,
-            )
+            session = Session(name, digest_of(token), record, beginning, self.parts, labels=labels)
             try:
                 await session.open(paused=paused, prefill=prefill)
             except BaseException:
@@ -108,12 +120,17 @@ class Registry:
                 raise
         finally:
             self._claims -= 1
-        token = secrets.token_urlsafe(32)
         self._sessions[session.session_id] = session
-        self._digests[session.session_id] = _digest(token)
+        self._suspended.pop(session.session_id, None)
         self.parts.metrics.created.inc()
         self._count()
-        _log.info("session created", session=session.session_id, soundtrack=record.name, seed=session.seed)
+        _log.info(
+            "session created",
+            session=session.session_id,
+            soundtrack=record.name,
+            seed=session.seed,
+            frame=beginning.frame,
+        )
         await self._notify()
         return session, token
 
@@ -123,10 +140,37 @@ class Registry:
             raise token_missing("the session's token")
         session = self._sessions.get(session_id)
         if session is None:
+            if self.suspended(session_id, token) is not None:
+                raise wrong_status("the session is suspended, since it was paused for long: Play brings it back")
             raise unknown_session(session_id)
-        if not hmac.compare_digest(self._digests[session_id], _digest(token)):
-            raise token_wrong("this session")
+        _check(session.digest, token)
         return session
+
+    def suspended(self, session_id: str, token: str | None) -> Suspended | None:
+        """The suspended session that the token opens, if it is one. Raises Refused."""
+        found = self._suspended.get(session_id)
+        if found is not None:
+            _check(found.digest, token or "")
+        return found
+
+    async def suspend(self, session: Session) -> None:
+        """Free the slot of a session that was paused for long, and keep what it takes to go on."""
+        keepsake = session.keepsake()
+        if keepsake is None:
+            message = "it was paused for too long, and is too large to be kept"
+            await self.close(session, Goodbye(reason=Goodbye.REASON_IDLE, message=message, retry_after_ms=-1))
+            return
+        described = session.describe()
+        described.status = session_pb2.SESSION_STATUS_SUSPENDED
+        self._suspended[session.session_id] = Suspended(keepsake, session.digest, session.labels, described)
+        while len(self._suspended) > self.parts.settings.max_suspended:
+            self._suspended.popitem(last=False)
+        message = "it was paused for long: Play brings it back, or its resume point"
+        await self.close(session, Goodbye(reason=Goodbye.REASON_SUSPENDED, message=message, retry_after_ms=-1))
+
+    def forget(self, session_id: str) -> None:
+        """Drop what is kept of a suspended session."""
+        self._suspended.pop(session_id, None)
 
     def alive(self, session_id: str) -> bool:
         """Whether there is such a session."""
@@ -136,7 +180,7 @@ class Registry:
         """Free a session. Idempotent."""
         if self._sessions.pop(session.session_id, None) is None:
             return
-        self._digests.pop(session.session_id, None)
+        session.bid(goodbye)
         session.close(goodbye)
         reason = Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_").lower()
         self.parts.metrics.closed.labels(reason).inc()
@@ -171,8 +215,11 @@ class Registry:
         return session.status != PLAYING and idle_ms > settings.pause_ms
 
     async def sweep_once(self, now: float) -> None:
-        """Close what nobody wants any more at this time (time.monotonic)."""
+        """Close what nobody wants any more at this time (time.monotonic), and suspend what was paused for long."""
         for session in [session for session in self if self._expired(session, now)]:
+            if session.status == PAUSED:
+                await self.suspend(session)
+                continue
             message = "nobody listened or steered for too long"
             await self.close(session, Goodbye(reason=Goodbye.REASON_IDLE, message=message, retry_after_ms=-1))
 
@@ -189,5 +236,6 @@ class Registry:
         self.parts.metrics.sessions.set(len(self._sessions))
 
 
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def _check(digest: str, token: str) -> None:
+    if not hmac.compare_digest(digest, digest_of(token)):
+        raise token_wrong("this session")

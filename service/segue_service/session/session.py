@@ -4,35 +4,40 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue.v1 import control_pb2, session_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
-from segue_engine.contract import FRAME_SAMPLES, SAMPLE_RATE, PromptError
-from segue_service.errors import unknown_session, wrong_status
-from segue_service.session import slot_work
+from segue_engine.contract import FRAME_SAMPLES
+from segue_service.errors import unknown_session
 from segue_service.session.audience import Audience, stopped
-from segue_service.session.device_thread import Device
+from segue_service.session.beginning import REACH, Beginning, described
+from segue_service.session.continuation import fingerprint, pack
 from segue_service.session.director import Director
 from segue_service.session.events import EventLog
-from segue_service.session.guidance import guidance_of
 from segue_service.session.heading import heading_for, in_transition
-from segue_service.session.landing import Bound, Entries, Landed
+from segue_service.session.landing import Landed
 from segue_service.session.library import Record
 from segue_service.session.listeners import Listener, Wish
 from segue_service.session.parts import Parts
+from segue_service.session.resume_point import Keepsake, ResumePoint
+from segue_service.session.resume_points import ResumePoints
 from segue_service.session.rewinding import Rewinding
+from segue_service.session.score import follows_score
+from segue_service.session.shortfalls import has_places
 from segue_service.session.steering import Steering
 from segue_service.session.styles import Override
-from segue_service.soundtrack import Guidance, Input
+from segue_service.session.transport import CLOSED, PAUSED, PLAYING, STOPPED, Transport
+from segue_service.session.watching import Watching
+from segue_service.soundtrack import Input
 
-PLAYING, PAUSED = session_pb2.SESSION_STATUS_PLAYING, session_pb2.SESSION_STATUS_PAUSED
-STOPPED, CLOSED = session_pb2.SESSION_STATUS_STOPPED, session_pb2.SESSION_STATUS_CLOSED
+_PIECE: Final = 200
+"""Frames in a piece of a keepsake's continuation."""
 
 
 class Session:
@@ -41,41 +46,41 @@ class Session:
     def __init__(
         self,
         session_id: str,
+        digest: str,
         record: Record,
-        seed: int,
+        beginning: Beginning,
         parts: Parts,
         *,
-        state: str | None = None,
-        parameters: Mapping[str, float] | None = None,
-        lead_ms: int,
         labels: Mapping[str, str],
-        guidance: Guidance | None = None,
     ) -> None:
-        """guidance: of styles that name none; None: the model's own."""
-        machine = record.machine
-        begun = machine.start(frame=0, state=state, parameters=dict(parameters or {}))
+        """digest: of its token, see `resume_point.digest_of`."""
         info = parts.engine.info
-        director = Director(machine, begun, guidance=guidance or guidance_of(info), reach=info.rewind_frames)
         self.session_id = session_id
+        self.digest = digest
         self.record = record
-        self.seed = seed
-        self.lead_ms = lead_ms
+        self.lead_ms = beginning.lead_ms
         self.labels = dict(labels)
-        self.status: session_pb2.SessionStatus.ValueType = PLAYING
         self.underruns = 0
         self.created = time.time()
         self.touched = time.monotonic()
         """When it was last steered, listened to or left (time.monotonic)."""
         self.warnings: list[stream_pb2.Warning] = []
         """What the first listener is to be told."""
-        self.place = parts.hub.attach(self)
+        self.place = parts.hub.attach(self, beginning.frame)
+        parts.hub.expect(self.place, record.soundtrack.music, scored=follows_score(info.capabilities))
+        self._beginning = beginning
+        parts.logs.begin(self.place, self._facts(beginning.frame))
         self._parts = parts
-        self._events = EventLog()
+        self._events = EventLog(lambda event: parts.logs.note(self.place, "event", event=event))
         self._audience = Audience(
-            parts.hub, self.place, self._events, parts.settings, parts.metrics, parts.codecs, lead_ms=lead_ms
+            parts.hub, self.place, self._events, parts.settings, parts.metrics, parts.codecs, lead_ms=self.lead_ms
         )
         self._steering = Steering(
-            director,
+            Director(
+                *(record.machine, beginning.state, beginning.state.head),
+                guidance=beginning.guidance,
+                reach=info.rewind_frames,
+            ),
             record.styles,
             self._events,
             parts.hub,
@@ -85,37 +90,31 @@ class Session:
             parts.metrics,
             self,
             Rewinding(parts.settings, parts.hub.history.axis, info.rewind_frames),
+            beginning.take,
         )
+        self._placed = has_places(record.soundtrack)
+        self._resume_points = ResumePoints(
+            *(parts.seal, self._steering.axis, self._resume_point),
+            *(self._audience.tell_keepers, lambda: self._audience.keeps),
+        )
+        self._transport = Transport(
+            *(session_id, parts, self.place, beginning, self._steering, self._audience, self._events),
+            self._resume_points.changed,
+        )
+        self._watching = Watching(
+            *(session_id, parts, self.place, self._steering, record.styles, self._events, self._audience),
+            lambda cause, well: self._transport.renew(cause, None, well),
+        )
+        self._watching.begin()
+        if beginning.take:
+            self._audience.began(self._steering.axis.audible(beginning.frame), beginning.take)
 
     async def open(self, *, paused: bool, prefill: NDArray[np.float32] | None = None) -> None:
-        """Claim a slot and begin, going on from `prefill` f32[n, 2] if given.
+        """Claim a slot and begin, going on from the sound `prefill` f32[n, 2] if given.
 
         Raises EngineFullError, ConditioningError, PromptError.
         """
-        history = None if prefill is None else await self._tokenise(prefill)
-        placement, entries = await self._steering.first()
-        axis = self._steering.axis
-        target = self.lead_ms * SAMPLE_RATE // 1000
-        self.status = PAUSED if paused else PLAYING
-
-        def claim(device: Device) -> Bound:
-            return slot_work.claim(
-                *(device, self.seed, entries, axis),
-                target=target,
-                limit=placement.limit,
-                active=not paused,
-                prefill=history,
-            )
-
-        def then(bound: Bound) -> None:
-            if self.status == CLOSED:
-                self._parts.device.post(lambda device: device.release(bound.handle))
-                return
-            self._steering.bound = bound
-            self._parts.hub.bind(self.place, bound.handle)
-            self._steering.commit(placement)
-
-        await self._parts.device.submit(claim, then)
+        await self._transport.open(paused=paused, prefill=prefill)
 
     # Controls
 
@@ -123,10 +122,14 @@ class Session:
         """Apply changes to the state machine, all or none. Raises ControlError, Refused."""
         self._check_live()
         try:
-            return await self._steering.apply(inputs, request)
+            landed = await self._steering.apply(inputs, request)
         except asyncio.CancelledError:
             self._check_live()
             raise
+        if landed.frame is not None and self._placed and not self._parts.hub.clock_trusted(self.place):
+            said = "the beat is unsure: musical places go by the soundtrack's tempo, or at once if it names none"
+            self._audience.warn(stream_pb2.Warning.CODE_CLOCK_UNSURE, said)
+        return landed
 
     async def play(self) -> Landed:
         """Go on."""
@@ -138,38 +141,14 @@ class Session:
 
     async def stop(self) -> Landed:
         """End the music; listeners get what is there, then Goodbye."""
-        async with self._steering.lock:
-            bound = self._bound()
-            frame = await self._parts.device.submit(lambda device: slot_work.end(device, bound))
-            self._steering.bound = None
-            self._parts.hub.unbind(self.place)
-            self._tell_status(STOPPED, frame)
-            self._audience.end(stopped(), self.head_sample)
-            return self._landed(frame)
+        self.touched = time.monotonic()
+        return await self._transport.stop()
 
     async def reset(self, seed: int | None) -> Landed:
-        """Begin afresh at the head with another seed, the old context fading out under the new one."""
-        fresh = secrets.randbits(63) if seed is None else seed
-        async with self._steering.lock:
-            bound, hub, axis = self._bound(), self._parts.hub, self._steering.axis
-            renewed: list[tuple[Bound, int, NDArray[np.int16]]] = []
-
-            def renew(device: Device, frame: int, entries: Entries, limit: int) -> bool:
-                new, tail = slot_work.renew(device, bound, fresh, frame, entries, limit, axis)
-                renewed.append((new, frame, tail))
-                return True
-
-            def then() -> None:
-                new, frame, tail = renewed[0]
-                self._steering.bound = new
-                hub.bind(self.place, new.handle, new.offset, floor=frame)
-                hub.crossfade(self.place, frame, tail)
-
-            frame = await self._steering.replan(renew, then)
-            self.seed = fresh
-            refreshed = stream_pb2.Refreshed(cause=stream_pb2.Refreshed.CAUSE_REQUESTED, seed=fresh)
-            self._events.add(stream_pb2.Event(sample=axis.audible(frame), refreshed=refreshed))
-            return self._landed(frame)
+        """Begin afresh with another seed, the old context fading out under the new one."""
+        self.touched = time.monotonic()
+        self._watching.reset()
+        return await self._transport.renew(stream_pb2.Refreshed.CAUSE_REQUESTED, seed)
 
     async def override(self, embedding: NDArray[np.float32] | None, fade_frames: int, guidance: float | None) -> Landed:
         """Play an embedding instead of the state's style, until the next transition; None: the state's style again."""
@@ -178,7 +157,7 @@ class Session:
         def make(frame: int) -> Override | None:
             return None if embedding is None else Override(embedding, frame, frame + fade_frames, guidance)
 
-        return self._landed(await self._steering.override(make))
+        return self._transport.replanned(*await self._steering.override(make))
 
     def report(
         self, listener_id: str, playhead: int | None, underruns: int = 0, round_trip: float | None = None
@@ -193,23 +172,27 @@ class Session:
         if underruns > 0:
             self.underruns += underruns
             self._parts.metrics.underruns.labels("listener").inc(underruns)
-        listener, bound = self._audience.get(listener_id), self._steering.bound
+        listener = self._audience.get(listener_id)
         if listener is None or playhead is None:
             return self.playhead
         first = self._parts.hub.history.first_sample(self.place)
         believed = listener.playhead = min(max(playhead, first), listener.position)
-        if bound is not None and self._audience.lone is listener:
-            self._parts.device.post(lambda device: slot_work.believe(device, bound, believed))
+        if self._audience.lone is listener:
+            self._transport.believe(believed)
         return believed
 
     # Listening
 
-    def listen(self, wish: Wish, begin: int | None) -> Listener:
-        """Open a stream; begin is its first sample, None the playhead. Raises Refused."""
+    def listen(self, wish: Wish, begin: int | None, held: int | None = None) -> Listener:
+        """Open a stream; begin is its first sample, None the playhead; held the take of what is before it. Raises
+        Refused."""
         if self.status == CLOSED:
             raise unknown_session(self.session_id)
-        listener = self._audience.join(wish, begin, self.playhead, self._steering.take)
+        listener = self._audience.join(wish, begin, self.playhead, self._steering.take, held)
         listener.on_first = self._on_first
+        point = self._resume_points.now() if wish.continuation else None
+        if point is not None:
+            listener.tell(StreamAudioResponse(resume_point=point))
         if self.status == STOPPED:
             listener.end(stopped(), self.head_sample)
         return listener
@@ -219,7 +202,7 @@ class Session:
         if self._audience.leave(listener):
             self.touched = time.monotonic()
             if not len(self._audience):
-                self._play(playing=False)
+                self._transport.play_head(moves=False)
 
     @property
     def listeners(self) -> int:
@@ -241,6 +224,10 @@ class Session:
         """Something is going to happen; whoever has got its place already is told now."""
         if self._events.add(event, frame):
             self._audience.tell_late(event)
+
+    def on_planned(self) -> None:
+        """What is going to be played has been planned anew."""
+        self._resume_points.changed()
 
     def on_limited(self) -> None:
         """A control landed at the head because of the limits of rewinding."""
@@ -269,15 +256,17 @@ class Session:
         if self._steering.bound is not None:
             self._steering.nudge()
 
-    def on_beat(self, frame: int, beat: int, bar: int, bpm: float, beats_per_bar: int, phrase_bars: int) -> None:
+    def on_beat(
+        self, frame: float, beat: int, bar: int, bpm: float, beats_per_bar: int, phrase_bars: int, confidence: float
+    ) -> None:
         """Tell a beat, and a bar where one begins."""
-        sample = FRAME_SAMPLES * frame
+        sample = round(FRAME_SAMPLES * frame)
         if beat == 0:
             told = stream_pb2.Bar(
-                bar=bar, phrase_bars=phrase_bars, bpm=bpm, beats_per_bar=beats_per_bar, confidence=1.0
+                bar=bar, phrase_bars=phrase_bars, bpm=bpm, beats_per_bar=beats_per_bar, confidence=confidence
             )
             self._events.add(stream_pb2.Event(sample=sample, bar=told), is_clock=True)
-        event = stream_pb2.Beat(beat=beat, bar=bar, bpm=bpm, beats_per_bar=beats_per_bar, confidence=1.0)
+        event = stream_pb2.Beat(beat=beat, bar=bar, bpm=bpm, beats_per_bar=beats_per_bar, confidence=confidence)
         self._events.add(stream_pb2.Event(sample=sample, beat=event), is_clock=True)
 
     def on_overtaken(self) -> None:
@@ -287,6 +276,16 @@ class Session:
         self._audience.warn(stream_pb2.Warning.CODE_LEAD_LOST, "the server could not keep its lead")
 
     # Facts
+
+    @property
+    def status(self) -> session_pb2.SessionStatus.ValueType:
+        """Its life."""
+        return self._transport.status
+
+    @property
+    def seed(self) -> int:
+        """What its music is drawn from."""
+        return self._transport.seed
 
     @property
     def head_sample(self) -> int:
@@ -333,76 +332,62 @@ class Session:
         """Free everything; streams end with this Goodbye. Idempotent."""
         if self.status == CLOSED:
             return
-        self.status = CLOSED
-        bound, self._steering.bound = self._steering.bound, None
-        self._steering.cancel()
-        if bound is not None:
-            self._parts.device.post(lambda device: device.release(bound.handle))
+        self._resume_points.cancel()
+        self._transport.close()
         self._audience.end(goodbye)
+        self._watching.end()
         self._parts.hub.detach(self.place)
 
     def bid(self, goodbye: stream_pb2.Goodbye) -> None:
         """End every stream now; the session stays."""
+        self._resume_points.flush()
         self._audience.end(goodbye)
+
+    def keepsake(self) -> Keepsake | None:
+        """What it takes to go on from where the session is; None if its resume point is too large."""
+        point = self._resume_points.now()
+        if point is None:
+            return None
+        history, place = self._parts.hub.history, self.place
+        first, codes, vitals = history.played(place, history.first_sample(place), self.head_sample)
+        mark, take = fingerprint(self._parts.engine.info), self._steering.take
+        pieces = tuple(
+            pack(mark, first + at, take, codes[at : at + _PIECE], vitals[at : at + _PIECE][-1])
+            for at in range(0, len(codes), _PIECE)
+        )
+        return Keepsake(point, pieces, self.head_sample)
 
     # Inner parts
 
-    async def _tokenise(self, audio: NDArray[np.float32]) -> NDArray[np.int32]:
-        def begin(device: Device) -> Iterator[NDArray[np.int32]]:
-            if device.engine.tokenizer is None:
-                raise PromptError("the model has no audio encoder here")
-            return device.engine.tokenizer.pieces(audio)
+    def _facts(self, frame: int) -> dict[str, Any]:
+        """The first line of its log."""
+        record = self.record
+        soundtrack = {"name": record.name, "version": record.version, "hash": record.hash}
+        begins = {"seed": self._beginning.seed, "first_frame": frame, "created": round(self.created, 3)}
+        return {"session": self.session_id, "soundtrack": soundtrack, **begins}
 
-        return np.concatenate(await self._parts.device.drain(begin))
+    def _resume_point(self) -> ResumePoint:
+        steering = self._steering
+        state, override = steering.director.state, steering.overridden
+        under = steering.planned(state.head - REACH)
+        given = None
+        if override is not None and override.until is None:
+            given = (under[-1][1].style_codes, override.guidance)
+        return described(
+            *(self.record, self._parts.engine.info, self.session_id, self.digest),
+            *(self.seed, self.lead_ms, self._beginning.guidance, steering.take),
+            *(state, under, given),
+        )
 
     def _check_live(self) -> None:
         self.touched = time.monotonic()
-        if self.status == CLOSED:
-            raise unknown_session(self.session_id)
-        if self.status == STOPPED:
-            raise wrong_status("the session is stopped: create another one")
-
-    def _bound(self) -> Bound:
-        self._check_live()
-        if self._steering.bound is None:
-            raise wrong_status("the session has no slot yet")
-        return self._steering.bound
+        self._transport.check()
 
     async def _switch(self, status: session_pb2.SessionStatus.ValueType) -> Landed:
-        async with self._steering.lock:
-            bound = self._bound()
-            active = status == PLAYING
-            playing = active and len(self._audience) > 0
-            frame = await self._parts.device.submit(
-                lambda device: slot_work.switch(device, bound, active=active, playing=playing)
-            )
-            changed = self.status != status
-            if changed:
-                self._tell_status(status, frame)
-            return self._landed(frame, changed=changed)
-
-    def _tell_status(self, status: session_pb2.SessionStatus.ValueType, frame: int) -> None:
-        self.status = status
-        changed = stream_pb2.StatusChanged(status=status)
-        event = stream_pb2.Event(sample=self._steering.axis.audible(frame), status_changed=changed)
-        self._audience.tell(StreamAudioResponse(event=event))
-
-    def _landed(self, frame: int, *, changed: bool = True) -> Landed:
-        state = self._steering.director.state_at(frame)
-        return Landed(
-            frame=frame if changed else None,
-            state=heading_for(state),
-            in_transition=in_transition(state),
-            head_frame=frame,
-            reason="" if changed else "already there",
-            take=self._steering.take,
-        )
+        self.touched = time.monotonic()
+        return await self._transport.switch(status)
 
     def _on_first(self, listener: Listener) -> None:
         if self.status == PLAYING:
-            self._play(playing=True, begin=listener.wish.begin if self._audience.lone is listener else None)
-
-    def _play(self, *, playing: bool, begin: int | None = None) -> None:
-        bound = self._steering.bound
-        if bound is not None:
-            self._parts.device.post(lambda device: slot_work.play(device, bound, playing=playing, begin=begin))
+            is_lone = self._audience.lone is listener
+            self._transport.play_head(moves=True, begin=listener.wish.begin if is_lone else None)

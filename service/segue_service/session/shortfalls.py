@@ -31,11 +31,19 @@ def shortfalls(soundtrack: Soundtrack, info: EngineInfo, guidance: Guidance | No
                 fields = [f"{field}.{name}" for field, given in pulls if getattr(given, name) != 1.0]
                 found.append((fields, f"can't be guided to {name}"))
     if music is not None and not follows_score(able):
-        fields = [f"music.{name}" for name in ("tempo", "meter", "key", "progression") if getattr(music, name)]
+        names = ("tempo", "meter", "key", "progression") if able.clock else ("key", "progression")
+        fields = [f"music.{name}" for name in names if getattr(music, name)]
         found.append((fields, "can't follow it"))
-    if not able.clock and (music is None or not follows_score(able)):
-        found.append((list(_placed(soundtrack)), "has no clock of its own, so beats and bars are only counted"))
+    if not able.clock:
+        found.append(
+            (list(_placed(soundtrack)), "has no clock of its own, so beats and bars are tracked from its sound")
+        )
     return [f"{_some(fields)}: the model {info.model} {what}" for fields, what in found if fields]
+
+
+def has_places(soundtrack: Soundtrack) -> bool:
+    """Whether anything in it asks for a musical place."""
+    return next(_placed(soundtrack), None) is not None
 
 
 def _drums(soundtrack: Soundtrack) -> list[str]:

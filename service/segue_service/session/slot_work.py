@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import FRAME_SAMPLES, Blocks, Conditioning, SlotHandle
+from segue_engine.contract import FRAME_SAMPLES, INTEGRATED, KNOWN, RIDER, Blocks, Conditioning, Past, SlotHandle
 from segue_service.session.device_thread import Device
 from segue_service.session.landing import Bound
 from segue_service.session.stepping import until_frame
@@ -23,18 +23,26 @@ def claim(
     entries: Entries,
     axis: Axis,
     *,
+    frame: int,
     target: int,
     limit: int,
     active: bool,
     prefill: NDArray[np.int32] | None = None,
+    past: Past | None = None,
 ) -> Bound:
-    """A slot whose first frame is frame 0 of the timeline; it may run up to frame `limit`. Raises EngineFullError."""
-    handle = device.engine.insert(seed, entries[0][1], prefill)
+    """A slot that makes `frame` of the timeline and those after it, up to frame `limit`. Raises EngineFullError.
+
+    In the middle of a timeline, a codec's delay is over if there is a prefill; else the slot's first frames lie before
+    `frame` and are never heard.
+    """
+    engine = device.engine
+    offset = frame if frame == 0 or prefill is not None else frame - engine.info.codec_delay_frames
+    handle = engine.insert(seed, entries[0][1], prefill, past)
     if len(entries) > 1:
-        device.engine.steer(handle, entries[1:])
-    device.bind(handle, axis.sample(0), target, 0.0, active=active)
+        engine.steer(handle, [(at - offset, conditioning) for at, conditioning in entries[1:]])
+    device.bind(handle, axis.sample(offset), target, axis.audible(frame), active=active)
     device.pacer.limit[handle.index] = axis.sample(limit)
-    return Bound(handle)
+    return Bound(handle, offset)
 
 
 def switch(device: Device, bound: Bound, *, active: bool, playing: bool) -> int:
@@ -70,24 +78,37 @@ def believe(device: Device, bound: Bound, playhead: int) -> None:
 
 
 def renew(
-    device: Device, old: Bound, seed: int, frame: int, entries: Entries, limit: int, axis: Axis
+    device: Device,
+    old: Bound,
+    seed: int,
+    frame: int,
+    entries: Entries,
+    limit: int,
+    axis: Axis,
+    well: NDArray[np.int16] | None = None,
 ) -> tuple[Bound, NDArray[np.int16]]:
     """A fresh slot in the place of an old one from a frame on; gives also what the old one would have played there.
 
-    A codec's delay means that the fresh slot's first frames are never heard: they lie before `frame` on the timeline.
-    Raises RuntimeError if the old slot never gets there.
+    well: vitals to take the loudness from instead of the latest ones. A codec's delay means that the fresh slot's first
+    frames are never heard: they lie before `frame` on the timeline. Raises RuntimeError if the old slot never gets
+    there.
     """
     engine, pacer, slot = device.engine, device.pacer, old.handle.index
+    own = frame - old.offset
+    if engine.head(old.handle) > own and device.rewind(old.handle, own) > own:
+        raise RuntimeError(f"slot {slot} can't go back to frame {frame} any more")
     while engine.head(old.handle) + old.offset < frame:
         _go_on(device, old.handle)
     device.flush()
     _go_on(device, old.handle)
-    tail = _kept_back(device, slot)
+    tail, vitals = _kept_back(device, slot)
+    vitals = vitals if well is None else well
     now = device.now()
     target, playhead = int(pacer.target[slot]), pacer.playhead(slot, now)
     playing, active = pacer.is_playing(slot), bool(pacer.active[slot])
     device.release(old.handle)
-    handle = engine.insert(seed, entries[0][1])
+    loudness = (float(vitals[RIDER]) / 100, float(vitals[INTEGRATED]) / 100, float(vitals[KNOWN]) / 10)
+    handle = engine.insert(seed, entries[0][1], past=Past(loudness=loudness))
     offset = frame - engine.info.codec_delay_frames
     if len(entries) > 1:
         engine.steer(handle, [(at - offset, conditioning) for at, conditioning in entries[1:]])
@@ -103,8 +124,9 @@ def _go_on(device: Device, handle: SlotHandle) -> None:
         device.deliver(device.step(np.union1d(device.pacer.due(device.now()), [handle.index]))[0])
 
 
-def _kept_back(device: Device, slot: int) -> NDArray[np.int16]:
-    """Wait for the step that is under way and hand it over but for one slot's frame, int16[1920, 2], which is given."""
+def _kept_back(device: Device, slot: int) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Wait for the step that is under way and hand it over but for one slot's frame, which is given: int16[1920, 2] and
+    vitals int16[VITALS]."""
     made = device.engine.flush()
     mine = np.zeros(0, np.bool_) if made is None else made.slots == slot
     if made is None or not mine.any():
@@ -112,7 +134,10 @@ def _kept_back(device: Device, slot: int) -> NDArray[np.int16]:
     rest = ~mine
     if rest.any():
         device.deliver(
-            Blocks(made.slots[rest], made.epochs[rest], made.first_frame[rest], made.pcm[rest], made.codes[rest])
+            Blocks(
+                *(made.slots[rest], made.epochs[rest], made.first_frame[rest]),
+                *(made.pcm[rest], made.codes[rest], made.vitals[rest]),
+            )
         )
     tail: NDArray[np.int16] = made.pcm[mine][0, :FRAME_SAMPLES]
-    return tail
+    return tail, made.vitals[mine][0, 0]

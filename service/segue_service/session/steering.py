@@ -19,11 +19,22 @@ from typing import Final, Protocol
 from segue.v1 import stream_pb2
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
+from segue_service.session.beginning import REACH
 from segue_service.session.device_thread import Device, DeviceThread
 from segue_service.session.director import LOOKAHEAD, Director, Placement
 from segue_service.session.events import EventLog, wire_event
 from segue_service.session.hub import Hub
-from segue_service.session.landing import Bound, Entries, Landed, Plan, Told, head_command, landed, rewind_command
+from segue_service.session.landing import (
+    Bound,
+    Entries,
+    Landed,
+    Plan,
+    Tell,
+    Told,
+    head_command,
+    landed,
+    rewind_command,
+)
 from segue_service.session.planned import Planned
 from segue_service.session.rewinding import Rewinding, wanted
 from segue_service.session.spacing import Spacing, moments_of
@@ -54,6 +65,9 @@ class Stage(Protocol):
     def on_event(self, event: stream_pb2.Event, frame: int) -> None:
         """Something is going to happen, by the machine's entry of that frame."""
 
+    def on_planned(self) -> None:
+        """What is going to be played has been planned anew."""
+
     def on_limited(self) -> None:
         """A control landed at the head because of the limits of rewinding."""
 
@@ -76,14 +90,15 @@ class Steering:
         metrics: Metrics,
         stage: Stage,
         rewinding: Rewinding,
+        take: int = 0,
     ) -> None:
         self.director = director
         self.lock = asyncio.Lock()
         self.bound: Bound | None = None
         self.rewinding = rewinding
-        self.take = 0
+        self.take = take
         self._stage = stage
-        self._planned_for = Planned(rewinding.reach)
+        self._planned_for = Planned(max(rewinding.reach, REACH))
         self._styles, self._events, self._hub, self._place = styles, events, hub, place
         self._device, self._executor, self._metrics = device, executor, metrics
         self._spacing = Spacing(hub.history.axis.info)
@@ -117,28 +132,43 @@ class Steering:
             self._worker = asyncio.get_running_loop().create_task(self._work())
             self._worker.add_done_callback(_log_fault)
 
-    async def override(self, make: Callable[[int], Override | None]) -> int:
-        """Play prompts instead of the style, make(frame) from that frame on; None: back to the soundtrack."""
+    async def override(self, make: Callable[[int], Override | None]) -> tuple[Told, bool]:
+        """Play prompts instead of the style, make(frame) from that frame on; None: back to the soundtrack. Gives what
+        `replan` does."""
         async with self.lock:
-            plan, told = await self._land((), override=make)
-            self.rewinding.floor = told.first
-            return plan.frame
+            _, told, limited = await self._land_whole(override=make)
+            return told, limited
 
-    async def first(self) -> tuple[Placement, Entries]:
-        """The first plan, before there is a slot; committed, since nothing can come before it."""
-        plan = await self._work_out(0, (), None)
-        self._spacing.commit(plan.entries, plan.moments)
-        self._planned_for.commit(0, plan.entries)
-        return plan.placement, plan.entries
+    async def first(self, frame: int, given: Entries, override: Override | None) -> tuple[Placement, Entries]:
+        """The first plan, from a frame on, before there is a slot; committed, since nothing can come before it.
 
-    async def replan(self, tell: Callable[[Device, int, Entries, int], bool], then: Callable[[], None]) -> int:
-        """Land a plan by another command than steering; the caller holds the lock. Gives the frame that it begins at.
+        given: what holds up to where the director begins.
+        """
+        plan = await self._work_out(max(frame, self.director.begins), (), override)
+        entries = [*given, *plan.entries]
+        self._override = plan.override
+        self._spacing.commit(entries, plan.moments)
+        self._planned_for.commit(entries[0][0], entries)
+        self.rewinding.floor = max(frame, self.director.begins)
+        return plan.placement, entries
+
+    def planned(self, begin: int) -> Entries:
+        """What was and will be played under from a frame on, as far as it is remembered and known."""
+        return self._planned_for.since(begin)
+
+    @property
+    def overridden(self) -> Override | None:
+        """Prompts that play instead of the state's style."""
+        return self._override
+
+    async def replan(self, tell: Tell, then: Callable[[], None]) -> tuple[Told, bool]:
+        """Land a plan by another command than steering; the caller holds the lock. Gives where it landed, and whether
+        the session's limits forbade an earlier place.
 
         `then` runs on the event loop before anything that the engine makes after `tell` is handed over.
         """
-        plan, told = await self._land((), tell=tell, then=then)
-        self.rewinding.floor = told.first
-        return plan.frame
+        _, told, limited = await self._land_whole(tell=tell, then=then)
+        return told, limited
 
     def commit(self, placement: Placement) -> None:
         """A placement has become true: tell its events, and see to it in time that there is a next one."""
@@ -148,6 +178,7 @@ class Steering:
         for entry in placement.entries:
             for effect, request in entry.effects:
                 self._stage.on_event(wire_event(effect, request, self.take, self.axis), entry.frame)
+        self._stage.on_planned()
         follow = placement.limit - LOOKAHEAD
         self._hub.follow_frame[self._place] = follow
         if self._hub.history.head[self._place] >= follow and placement.frame < self._hub.history.head[self._place]:
@@ -183,7 +214,9 @@ class Steering:
                 waiting.future.cancel()
             return
         try:
-            plan, told, limited = await self._land_controls([(item.request, item.inputs) for item in batch])
+            batches = [(item.request, item.inputs) for item in batch]
+            hurried = any(wanted(inputs) for _, inputs in batches)
+            plan, told, limited = await self._land_soon(batches) if hurried else (*await self._land(batches), False)
         except BaseException as error:
             for item in batch:
                 if isinstance(error, asyncio.CancelledError):
@@ -204,30 +237,52 @@ class Steering:
                 result = landed(outcome, plan.changes, told, busy)
                 item.future.set_result(replace(result, take=self.take, limited=limited and wanted(item.inputs)))
 
-    async def _land_controls(self, batches: Sequence[tuple[str, Sequence[Input]]]) -> tuple[Plan, Told, bool]:
-        """Place controls where they can be heard soonest; gives also whether the session's limits forbade it."""
+    async def _land_whole(
+        self,
+        *,
+        override: Callable[[int], Override | None] | None = None,
+        tell: Tell | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> tuple[Plan, Told, bool]:
+        """Land what no later control may go behind."""
+        plan, told, limited = await self._land_soon((), override=override, tell=tell, then=then)
+        self.rewinding.floor = told.first
+        return plan, told, limited
+
+    async def _land_soon(
+        self,
+        batches: Sequence[tuple[str, Sequence[Input]]],
+        *,
+        override: Callable[[int], Override | None] | None = None,
+        tell: Tell | None = None,
+        then: Callable[[], None] | None = None,
+    ) -> tuple[Plan, Told, bool]:
+        """Place something where it can be heard soonest; gives also whether the session's limits forbade it."""
         limited = False
-        if any(wanted(inputs) for _, inputs in batches):
-            for _ in range(_REWIND_TRIES):
-                bound, head = self._live(), self.head_frame()
-                frame = self.rewinding.aim(self._stage.furthest(), head)
-                if frame is not None:
-                    frame = self.director.after_what_is_near(frame, _NEAR)
-                if frame is None or frame >= head:
-                    break
-                plan = await self._work_out(frame, batches, self._override, again=True, until=head)
-                if plan.changes is not None and plan.changes < head:
-                    # From there on it is made anew, and the clock will be read off what is made.
-                    plan = await self._work_out(frame, batches, self._override, again=True, until=plan.changes)
-                replaced = 0 if plan.changes is None else max(0, self.head_frame() - plan.changes)
-                if replaced and not self.rewinding.allows(replaced, time.monotonic()):
-                    limited = True
-                    self._stage.on_limited()
-                    break
-                told = await self._tell(plan, rewind_command(bound, plan, self.axis, self.rewinding.margin_samples))
-                if told is not None:
-                    return plan, told, False
-        plan, told = await self._land(batches)
+        for _ in range(_REWIND_TRIES):
+            bound, head = self._live(), self.head_frame()
+            frame = self.rewinding.aim(self._stage.furthest(), head)
+            if frame is not None:
+                frame = self.director.after_what_is_near(frame, _NEAR)
+            if frame is None or frame >= head:
+                break
+            current = self._override if override is None else override(frame)
+            asked = {frame} if override is not None or tell is not None else set()
+            plan = await self._work_out(frame, batches, current, asked, again=True, until=head)
+            if plan.changes is not None and plan.changes < head:
+                # From there on it is made anew, and the clock will be read off what is made.
+                plan = await self._work_out(frame, batches, current, asked, again=True, until=plan.changes)
+            changes = frame if tell is not None else plan.changes
+            replaced = 0 if changes is None else max(0, self.head_frame() - changes)
+            if replaced and not self.rewinding.allows(replaced, time.monotonic()):
+                limited = True
+                self._stage.on_limited()
+                break
+            margin = self.rewinding.margin_samples
+            told = await self._tell(plan, rewind_command(bound, plan, self.axis, margin, tell), then)
+            if told is not None:
+                return plan, told, False
+        plan, told = await self._land(batches, override=override, tell=tell, then=then)
         return plan, told, limited
 
     async def _land(
@@ -235,12 +290,12 @@ class Steering:
         batches: Sequence[tuple[str, Sequence[Input]]],
         *,
         override: Callable[[int], Override | None] | None = None,
-        tell: Callable[[Device, int, Entries, int], bool] | None = None,
+        tell: Tell | None = None,
         then: Callable[[], None] | None = None,
     ) -> tuple[Plan, Told]:
         """Place something at the head."""
         for attempt in range(_TRIES):
-            bound, frame = self._live(), self.head_frame()
+            bound, frame = self._live(), max(self.head_frame(), self.director.begins)
             if attempt > 1:
                 # The engine stops at the limit, so that the last try can't miss.
                 frame = self._limit if attempt == _TRIES - 1 else min(frame + 2 ** (attempt - 2), self._limit)
@@ -263,7 +318,15 @@ class Steering:
         until: int = 0,
     ) -> Plan:
         """What follows if something is placed at a frame; the style may change at once at the frames `asked` for."""
-        placement = self.director.place(frame, self.clock(frame), batches, again=again, until=until)
+        reach = max(frame, until)
+
+        def clocks(at: int) -> MusicClock:
+            return self.clock(min(at, reach)).at(at)
+
+        sure = self._hub.clock_sure(self._place, reach)
+        placement = self.director.place(
+            *(frame, self.clock(frame), batches), again=again, until=until, clocks=clocks, sure=sure
+        )
         current = _until_transition(override, self.director, placement)
         entries = await self._styles.conditionings(placement.points, current, self._executor, placement.limit)
         moments = moments_of(placement, self.director.state_after(placement), current) | asked

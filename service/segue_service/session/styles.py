@@ -40,13 +40,17 @@ _GRAIN: Final = 256
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Override:
-    """Prompts that play instead of the soundtrack's style: faded in over [begins, ends), until the next transition."""
+    """Prompts that play instead of the soundtrack's style: faded in over [begins, ends), until the next transition.
 
-    embedding: FloatArray
+    codes: their style codes where the embedding is not known any more; they are not faded.
+    """
+
+    embedding: FloatArray | None
     begins: int
     ends: int
     guidance: float | None = None
     until: int | None = None
+    codes: tuple[int, ...] = ()
 
     def share(self, frame: int) -> float:
         """How much of it sounds at a frame, 0..1."""
@@ -136,31 +140,49 @@ class StyleTable:
             return row
         return self.encoder.blend(self.embeddings[used], weights[used])
 
+    def asked(self, point: StylePoint, override: Override | None) -> FloatArray | None:
+        """The embedding f32[768] that a point is played under; None if it is not known any more."""
+        codes = () if override is None else override.codes
+        known = not codes or override is None or override.share(point.frame) == 0.0
+        return self._embedding(point, override) if known else None
+
     def _quantise(self, points: Sequence[StylePoint], override: Override | None) -> list[tuple[int, ...]]:
-        codes = self.encoder.quantise(np.stack([self._embedding(point, override) for point in points]))
-        return [tuple(row) for row in codes.tolist()]
+        codes = () if override is None else override.codes
+        given = [bool(codes) and override is not None and override.share(point.frame) > 0.0 for point in points]
+        rows = [self._embedding(point, override) for point, known in zip(points, given, strict=True) if not known]
+        found = iter(self.encoder.quantise(np.stack(rows)).tolist() if rows else ())
+        return [codes if known else tuple(next(found)) for known in given]
 
     def _embedding(self, point: StylePoint, override: Override | None) -> FloatArray:
         share = 0.0 if override is None else override.share(point.frame)
-        if override is not None and share >= 1.0:
-            return override.embedding
-        if point.shape == "spherical" and point.fade is not None:
-            fade = point.fade
-            base = slerp(self.blend(fade.source), self.blend(fade.target), fade.progress)
-        else:
-            base = self.blend(point.weights)
-        if override is None or share == 0.0:
+        prompts = None if override is None else override.embedding
+        if prompts is not None and share >= 1.0:
+            return prompts
+        base = self._base(point)
+        if prompts is None or share == 0.0:
             return base
-        both = np.stack([base, override.embedding])
+        both = np.stack([base, prompts])
         return self.encoder.blend(both, np.array([1.0 - share, share], np.float32))
+
+    def _base(self, point: StylePoint) -> FloatArray:
+        """The soundtrack's own embedding: a straight blend, or on the path of the fade's shape."""
+        if point.fade is None:
+            return self.blend(point.weights)
+        source, target, progress = self.blend(point.fade.source), self.blend(point.fade.target), point.fade.progress
+        if point.shape == "spherical":
+            return slerp(source, target, progress)
+        roots = np.sqrt(np.array([1.0 - progress, progress], np.float32))
+        return self.encoder.blend(np.stack([source, target]), roots)
 
     def _key(self, point: StylePoint, override: Override | None) -> bytes:
         share = 0.0 if override is None else override.share(point.frame)
         parts = [_rounded(point.weights)]
-        if point.shape == "spherical" and point.fade is not None:
-            parts += [_rounded(point.fade.source), _rounded(point.fade.target), _rounded(point.fade.progress)]
+        if point.fade is not None:
+            parts += [point.shape.encode(), _rounded(point.fade.source), _rounded(point.fade.target)]
+            parts.append(_rounded(point.fade.progress))
         if override is not None and share > 0.0:
-            parts += [override.embedding.tobytes(), _rounded(share)]
+            prompts = override.embedding
+            parts += [repr(override.codes).encode() if prompts is None else prompts.tobytes(), _rounded(share)]
         return b"|".join(parts)
 
 

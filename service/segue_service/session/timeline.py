@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import CHANNELS, FRAME_SAMPLES, EngineInfo, sample_of_frame
+from segue_engine.contract import CHANNELS, FRAME_SAMPLES, VITALS, EngineInfo, sample_of_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +45,25 @@ class History:
         """First frame held, per place."""
         self._pcm = np.zeros((places, frames, FRAME_SAMPLES, CHANNELS), np.int16)
         self._codes = np.zeros((places, frames, info.levels), np.int16)
+        self._vitals = np.zeros((places, frames, VITALS), np.int16)
 
     def reset(self, place: int, frame: int = 0) -> None:
         """The place begins a new timeline at this frame."""
         self.head[place] = self.tail[place] = frame
 
     def write(
-        self, places: NDArray[np.int64], frames: NDArray[np.int64], pcm: NDArray[np.int16], codes: NDArray[np.int16]
+        self,
+        places: NDArray[np.int64],
+        frames: NDArray[np.int64],
+        pcm: NDArray[np.int16],
+        codes: NDArray[np.int16],
+        vitals: NDArray[np.int16],
     ) -> None:
-        """One frame per place: pcm int16[n, 1920, 2], codes int16[n, levels]."""
+        """One frame per place: pcm int16[n, 1920, 2], codes int16[n, levels], vitals int16[n, VITALS]."""
         at = frames % self.frames
         self._pcm[places, at] = pcm
         self._codes[places, at] = codes
+        self._vitals[places, at] = vitals
         self.head[places] = frames + 1
         self.tail[places] = np.maximum(self.tail[places], frames + 1 - self.frames)
 
@@ -71,6 +78,18 @@ class History:
             return None
         held: NDArray[np.int16] = self._codes[place, frame % self.frames]
         return held
+
+    def vitals_of(self, place: int, frame: int) -> NDArray[np.int16] | None:
+        """Vitals of one frame, int16[VITALS], the receiver's own; None if it is not held."""
+        if not self.tail[place] <= frame < self.head[place]:
+            return None
+        held: NDArray[np.int16] = self._vitals[place, frame % self.frames].copy()
+        return held
+
+    def codes_between(self, place: int, first: int, end: int) -> NDArray[np.int16]:
+        """Codes of frames [first, end), int16[n, levels], the receiver's own. They must be held."""
+        codes: NDArray[np.int16] = self._codes[place, np.arange(first, end) % self.frames]
+        return codes
 
     def head_sample(self, place: int) -> int:
         """First timeline sample not received."""
@@ -92,10 +111,11 @@ class History:
         skipped = begin - self.axis.sample(first)
         return flat[skipped : skipped + end - begin]
 
-    def codes(self, place: int, begin: int, end: int) -> NDArray[np.int16]:
-        """Codes of the frames that begin in [begin, end), int16[n, levels]."""
-        first = self.axis.frame(begin + FRAME_SAMPLES - 1)
-        last = self.axis.frame(end - 1)
+    def played(self, place: int, begin: int, end: int) -> tuple[int, NDArray[np.int16], NDArray[np.int16]]:
+        """Of the frames that begin in samples [begin, end), and those that nobody hears before the first of all: the
+        first frame, codes int16[n, levels], and vitals int16[n, VITALS]. They must be held."""
+        first, last = self.axis.frame(begin + FRAME_SAMPLES - 1), self.axis.frame(end - 1)
+        if begin <= self.first_sample(place):
+            first = int(self.tail[place])
         at = np.arange(first, last + 1) % self.frames
-        held: NDArray[np.int16] = self._codes[place, at]
-        return held
+        return first, self._codes[place, at], self._vitals[place, at]

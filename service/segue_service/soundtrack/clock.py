@@ -45,6 +45,11 @@ class MusicClock:
         return self.frames_per_beat * self.beats_per_bar
 
     @property
+    def next_beat(self) -> int:
+        """The first frame after this one that begins a beat if the tempo holds."""
+        return self.frame + (self.frames_to_beat or math.ceil(self.frames_per_beat - _TOLERANCE))
+
+    @property
     def trusted(self) -> bool:
         return self.confidence >= MIN_CONFIDENCE
 

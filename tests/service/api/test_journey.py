@@ -34,7 +34,7 @@ async def test_server_info(rig: Any) -> None:
     assert info.model.capabilities.clock
     assert info.model.capabilities.audio_prompts
     assert (info.format.sample_rate, info.format.channels, info.format.frame_samples) == (48_000, 2, FRAME)
-    assert "CreateSession.resume" in info.not_built
+    assert set(info.not_built) <= {"AudioEncoding.OPUS"}
 
 
 async def test_a_stream_begins_with_ready_and_single_frames_and_has_no_gap(rig: Any) -> None:
@@ -210,12 +210,12 @@ async def test_prompts_play_until_the_next_transition(rig: Any) -> None:
     opened, plain = await rig.create(target_lead_ms=400), await rig.create(target_lead_ms=400)
     prompts = [pb.WeightedPrompt(text="accordion", weight=1.0), pb.WeightedPrompt(style="boss", weight=0.5)]
     outcome = await opened.call("SetWeightedPrompts", prompts=prompts, fade_ms=200)
-    assert outcome.landing == HEAD
+    assert outcome.landing == REWOUND
     same = outcome.audible_at_sample + 8 * FRAME
     assert (await opened.hear(same))[0] != (await plain.hear(same))[0]
     await opened.call("PostEvent", event="enemy_spotted")
     assert (await opened.call("GetSession")).session.state == "combat"
-    assert (await opened.call("SetWeightedPrompts")).landing == HEAD
+    assert (await opened.call("SetWeightedPrompts")).landing in (HEAD, REWOUND)
 
 
 async def test_float_is_the_same_music(rig: Any) -> None:

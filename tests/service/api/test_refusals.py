@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import pytest
 
-from segue.v1 import control_pb2
+from segue.v1 import control_pb2, session_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
 
 
@@ -121,25 +121,35 @@ async def test_a_bad_stream_request(rig: Any, fields: dict[str, Any]) -> None:
     assert (await opened.call("GetSession")).session.listeners == 0
 
 
-async def test_what_is_not_built_of_a_stream(rig: Any) -> None:
-    refusal = await rig.refused((await rig.create()).hear(1, with_continuation=True))
-    assert (refusal.code, refusal.reason) == ("UNIMPLEMENTED", "NOT_BUILT")
-
-
-async def test_what_is_not_built_of_sessions_and_controls(rig: Any) -> None:
-    for fields in ({"resume": pb.ResumeRequest(token=b"x")}, {"prefill": [b"x"]}):
-        refusal = await rig.refused(rig.create(**fields))
-        assert (refusal.code, refusal.reason) == ("UNIMPLEMENTED", "NOT_BUILT")
+@pytest.mark.parametrize("method", ["Play", "Pause", "Stop", "ResetContext", "SetWeightedPrompts"])
+@pytest.mark.parametrize(
+    ("header", "field"),
+    [
+        ({"also": [control_pb2.Change(event="enemy_spotted")]}, "control.also"),
+        ({"exit_source_at": control_pb2.EXIT_SOURCE_AT_NEXT_BAR}, "control.exit_source_at"),
+        ({"exit_source_at": control_pb2.EXIT_SOURCE_AT_IMMEDIATE}, "control.exit_source_at"),
+    ],
+)
+async def test_what_goes_with_steering_only(rig: Any, method: str, header: dict[str, Any], field: str) -> None:
     opened = await rig.create()
-    quantised = opened.header(exit_source_at=control_pb2.EXIT_SOURCE_AT_NEXT_BAR)
-    riders = opened.header(also=[control_pb2.Change(event="enemy_spotted")])
-    for method, fields in (
-        ("PostEvent", {"event": "enemy_spotted", "control": quantised}),
-        ("Pause", {"control": riders}),
-        ("Stop", {"control": quantised}),
-    ):
-        refusal = await rig.refused(opened.call(method, **fields))
-        assert (refusal.code, refusal.reason) == ("UNIMPLEMENTED", "NOT_BUILT")
+    refusal = await rig.refused(opened.call(method, control=opened.header(**header)))
+    assert (refusal.code, refusal.fields) == ("INVALID_ARGUMENT", [field])
+    assert "PostEvent, SetState, SetParameters and PostTrigger" in refusal.message
+    session = (await opened.call("GetSession")).session
+    assert (session.status, session.state) == (session_pb2.SESSION_STATUS_PLAYING, "explore")
+
+
+async def test_parameters_have_no_place_but_what_rides_along_has(rig: Any) -> None:
+    opened = await rig.create()
+    at = control_pb2.EXIT_SOURCE_AT_NEXT_BAR
+    refusal = await rig.refused(
+        opened.call("SetParameters", parameters=change("danger", 0.5), control=opened.header(exit_source_at=at))
+    )
+    assert (refusal.code, refusal.fields) == ("INVALID_ARGUMENT", ["control.exit_source_at"])
+    assert "expected IMMEDIATE" in refusal.message
+    for place, also in ((control_pb2.EXIT_SOURCE_AT_IMMEDIATE, []), (at, [control_pb2.Change(event="enemy_spotted")])):
+        header = opened.header(exit_source_at=place, also=also)
+        assert (await opened.call("SetParameters", parameters=change("danger", 0.5), control=header)).state
 
 
 async def test_tokens(rig: Any) -> None:

@@ -184,9 +184,24 @@ async def test_what_begins_beyond_the_head_replaces_nothing(rig: Any, wait_until
 async def test_nothing_is_replaced_before_a_reset(rig: Any, wait_until: Any) -> None:
     opened = await led(rig, wait_until)
     reset = await opened.call("ResetContext")
-    assert reset.audible_at_sample >= LONG * 48
+    assert (reset.landing, reset.take) == (REWOUND, 1)
+    assert MARGIN <= reset.audible_at_sample < MARGIN + 2 * FRAME
     outcome = await opened.call("PostEvent", event="enemy_spotted")
     assert outcome.audible_at_sample >= reset.audible_at_sample
+
+
+@pytest.mark.parametrize("method", ["ResetContext", "SetWeightedPrompts"])
+async def test_counterfactual_of_a_reset_and_of_prompts(rig: Any, wait_until: Any, method: str) -> None:
+    plain, steered = await led(rig, wait_until), await led(rig, wait_until)
+    fields = {"prompts": [{"text": "choir", "weight": 1.0}]} if method == "SetWeightedPrompts" else {}
+    outcome = await steered.call(method, **fields)
+    at = outcome.audible_at_sample
+    assert (outcome.landing, outcome.take) == (REWOUND, 1)
+    assert MARGIN <= at < MARGIN + 2 * FRAME
+    a, b = samples((await plain.hear(100 * FRAME))[0]), samples((await steered.hear(100 * FRAME))[0])
+    np.testing.assert_array_equal(a[:at], b[:at])
+    assert (a[at : at + 2 * FRAME] != b[at : at + 2 * FRAME]).any()
+    assert (a[60 * FRAME :] != b[60 * FRAME :]).any()
 
 
 async def test_the_playhead_of_the_furthest_listener_counts(rig: Any, wait_until: Any) -> None:

@@ -140,3 +140,16 @@ def test_a_control_follows_the_one_just_before_it(soundtrack_text: str) -> None:
     assert director.after_what_is_near(20, near=25) == 20, "a parameter does not count"
     assert director.after_what_is_near(36, near=25) == 60
     assert director.after_what_is_near(70, near=25) == 70
+
+
+def test_bars_that_are_made_already_are_read_not_reckoned(director: Director) -> None:
+    """The tempo has changed in frame 64, behind the head: the phrase that ends there ends elsewhere than it seemed."""
+    slower = MusicClock(frame=64, bpm=62.5, bar=7, phrase_bars=8)  # bars of 96 frames, not 64
+
+    def read(frame: int) -> MusicClock:
+        return MusicClock(frame=0, bpm=93.75, bar=6, phrase_bars=8).at(frame) if frame < 64 else slower.at(frame)
+
+    batches = [("a", [SetState("boss", "exit_cue")])]
+    reckoned = director.place(10, read(10), batches, again=True, until=200)
+    made = director.place(10, read(10), batches, again=True, until=200, clocks=read)
+    assert (told(reckoned.entries), told(made.entries)) == ([128], [160])

@@ -17,6 +17,7 @@ from segue.decoding import decoder_of
 from segue.v1.audio_pb2 import AudioChunk
 from segue_engine.batch.fake import FakeEngine
 from segue_engine.contract import FRAME_SAMPLES as FRAME
+from segue_engine.contract import VITALS
 from segue_service.session.codecs import OpusCodec, QoaCodec
 from segue_service.session.packets import Packets, Run
 from segue_service.session.timeline import History
@@ -56,7 +57,8 @@ def write(timeline: History, count: int, seed: int = 0) -> None:
     for _ in range(count):
         pcm = random.integers(-9_000, 9_000, (1, FRAME, 2)).astype(np.int16)
         codes = np.zeros((1, timeline.axis.info.levels), np.int16)
-        timeline.write(np.array([0]), timeline.head[:1].copy(), pcm, codes)
+        vitals = np.zeros((1, VITALS), np.int16)
+        timeline.write(np.array([0]), timeline.head[:1].copy(), pcm, codes, vitals)
 
 
 async def heard(packets: Packets, ends: list[int], begin: int = 0, run: Run | None = None) -> NDArray[np.int16]:

@@ -118,7 +118,7 @@ async def test_a_live_session_is_held_to_it_too(start: Any) -> None:
             await opened.call("SetParameters", parameters=control_pb2.ParameterChange(values=[value]))
             await asyncio.sleep(0.03)
         await hearing
-        codes = rig.server.registry.parts.hub.history.codes(session.place, 0, 75 * 1920)
+        _, codes, _ = rig.server.registry.parts.hub.history.played(session.place, 0, 75 * 1920)
     turns = changes(codes[:, 1:])
     assert turns
     assert all(gap >= INTERVAL for gap in np.diff([0, *turns]))

@@ -10,7 +10,7 @@ import pytest
 from segue_engine.batch.fake_styles import HashStyleEncoder
 from segue_engine.contract import PromptError, Sampling
 from segue_service.session.styles import Override, StyleTable, slerp
-from segue_service.soundtrack import Machine, SetState, StylePoint, parse_soundtrack
+from segue_service.soundtrack import Machine, SetState, StylePoint, parse_fade, parse_soundtrack
 from segue_service.soundtrack.clock import MusicClock
 
 
@@ -81,6 +81,40 @@ def test_slerp_keeps_to_the_sphere() -> None:
     np.testing.assert_allclose(slerp(a, b, 1.0), b, atol=1e-6)
     assert np.linalg.norm(slerp(a, b, 0.5)) == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(slerp(a, a, 0.3), a, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", ["linear", "spherical", "equal_power"])
+async def test_the_path_between_two_styles_is_of_the_fades_shape(
+    soundtrack_text: str, executor: ThreadPoolExecutor, shape: str
+) -> None:
+    """What the encoder is asked for half way is the chord's middle, the arc's, or that of the shares' roots."""
+
+    class Plain(HashStyleEncoder):
+        """Blends without renormalising, as MusicCoCa does."""
+
+        def blend(self, embeddings: np.ndarray, weights: np.ndarray) -> np.ndarray:
+            return np.asarray(weights, np.float32) @ np.asarray(embeddings, np.float32)
+
+        def quantise(self, embeddings: np.ndarray) -> np.ndarray:
+            asked.extend(embeddings)
+            return super().quantise(embeddings)
+
+    asked: list[np.ndarray] = []
+    machine = Machine(parse_soundtrack(soundtrack_text))
+    table = StyleTable(machine.soundtrack, Plain())
+    fade = parse_fade("0.96 s").model_copy(update={"shape": shape})
+    begun = machine.apply(machine.start(), [SetState("boss", "immediate", fade)], MusicClock(frame=0)).state
+    points = [point for point in machine.plan(begun, 0, 60).points if 0 < point.frame < 24]
+    await table.conditionings(points, None, executor, 64)
+    one, other = (table.embeddings[table.names.index(name)] for name in ("explore", "boss"))
+    for point, embedding in zip(points, asked, strict=True):
+        q = (point.frame + 1) / 25
+        wanted = {
+            "linear": (1 - q) * one + q * other,
+            "spherical": slerp(one, other, q),
+            "equal_power": np.sqrt(1 - q) * one + np.sqrt(q) * other,
+        }
+        np.testing.assert_allclose(embedding, wanted[shape], atol=1e-5)
 
 
 async def test_sampling_switches_with_the_style(soundtrack_text: str, executor: ThreadPoolExecutor) -> None:

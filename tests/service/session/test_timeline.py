@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segue_engine.batch.fake import FakeEngine
+from segue_engine.contract import VITALS
 from segue_service.session.timeline import Axis, History
 
 FRAME = 1920
+QUIET = np.zeros((1, VITALS), np.int16)
 
 
 @settings(max_examples=50, deadline=None)
@@ -30,7 +32,7 @@ def test_what_was_written_is_read_back_wherever_it_is_cut(
     whole = np.arange(frames * FRAME, dtype=np.int64).astype(np.int16).reshape(frames, FRAME, 1).repeat(2, 2)
     for frame in range(frames):
         codes = np.full((1, info.levels), frame, np.int16)
-        history.write(np.array([1]), np.array([frame]), whole[frame][None], codes)
+        history.write(np.array([1]), np.array([frame]), whole[frame][None], codes, QUIET)
     first, head = history.first_sample(1), history.head_sample(1)
     assert head == max(0, axis.sample(frames))
     if head <= first:
@@ -44,6 +46,6 @@ def test_what_was_written_is_read_back_wherever_it_is_cut(
 
 def test_nothing_is_held_of_a_place_that_begins_anew() -> None:
     history = History(1, 4, FakeEngine(slots=1).info)
-    history.write(np.array([0]), np.array([0]), np.ones((1, FRAME, 2), np.int16), np.zeros((1, 12), np.int16))
+    history.write(np.array([0]), np.array([0]), np.ones((1, FRAME, 2), np.int16), np.zeros((1, 12), np.int16), QUIET)
     history.reset(0)
     assert history.first_sample(0) == history.head_sample(0) == 0

@@ -51,7 +51,7 @@ class Chunked(FakeEngine):
 
 def claim(device: Device, engine: FakeEngine, target: int, limit: int = 10_000, *, playing: bool = False) -> Bound:
     bound = slot_work.claim(
-        *(device, 5, [(0, Conditioning())], Axis(engine.info)), target=target * FRAME, limit=limit, active=True
+        *(device, 5, [(0, Conditioning())], Axis(engine.info)), frame=0, target=target * FRAME, limit=limit, active=True
     )
     slot_work.play(device, bound, playing=playing, begin=None)
     return bound

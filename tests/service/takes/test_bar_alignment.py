@@ -157,7 +157,8 @@ async def play(rig: Any, seed: int, behind: int) -> Played:
     return played
 
 
-@pytest.mark.parametrize("behind", [2, 90], ids=["at the head", "in takes"])
+# Beyond 2 s, what a take has replaced grows back in real time only: so much is what a client may hold in a fast test.
+@pytest.mark.parametrize("behind", [2, 48], ids=["at the head", "in takes"])
 async def test_changes_begin_at_the_places_that_were_asked_for(start: Any, wait_until: Any, behind: int) -> None:
     engine = RubatoEngine(slots=1)
     watch, off, takes = Watch(engine), list[int](), 0

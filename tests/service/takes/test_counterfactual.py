@@ -3,23 +3,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
 
 from segue.v1 import control_pb2
-from segue_engine.batch.config import SlotEngineConfig
-from segue_engine.batch.engine import SlotEngine
-from segue_engine.mastering import Mastering
-
-sys.path.insert(0, str(Path(__file__).parents[2] / "engine" / "laws"))
-
-from law_models import LAW_MODELS
 
 pytestmark = pytest.mark.timeout(600)  # compiling takes a while on a busy machine
 
@@ -29,25 +18,6 @@ HEARD, LENGTH = 30 * FRAME, 44 * FRAME
 SEEDS = range(7, 27)
 """Random weights don't care much for styles: in one of these runs the two frames after a change must be others."""
 NOW = control_pb2.EXIT_SOURCE_AT_IMMEDIATE
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs() -> Iterator[None]:
-    """Compiling is nearly all here."""
-    before = jax.config.values["jax_disable_most_optimizations"]
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
-@pytest.fixture(scope="module", params=["starter", "magenta_rt_2", "magenta_rt_1"])
-def engine(request: pytest.FixtureRequest) -> Any:
-    """One slot, so that every run is in the same row of the same program."""
-    config = SlotEngineConfig(slots=1, bank_rows=1, sizes=(1,), rewind_frames=50, guidance=True)
-    made = SlotEngine(LAW_MODELS[request.param]().model, Mastering(), config)
-    made.warm_up()
-    made.close = lambda: None  # type: ignore[method-assign]  # several servers use it, one after the other
-    return made
 
 
 async def run(rig: Any, wait_until: Any, seed: int, steer: Any = None) -> tuple[np.ndarray, Any]:

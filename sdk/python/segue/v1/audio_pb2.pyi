@@ -111,8 +111,9 @@ class AudioChunk(_message.Message):
     payload: _builtins.bytes
     """The samples, in the stream's encoding."""
     continuation: _builtins.bytes
-    """Opaque codes of this stretch. A client that keeps those of the last 20 s (about 10 KB) and returns them with a
-    ResumePoint can be continued by another server. Empty unless asked for.
+    """Opaque codes of this stretch. A client that keeps those of the last 20 s (about 12 KB) and returns them with a
+    ResumePoint can be continued by another server; those of a later take replace older ones by themselves. Empty unless
+    asked for.
     """
     skip_samples: _builtins.int
     """Compressed audio: samples per channel to drop from the beginning of what the payload decodes to; the sample_count

@@ -115,20 +115,29 @@ Global___GetServerInfoResponse: _TypeAlias = GetServerInfoResponse  # noqa: Y015
 
 @_typing.final
 class ResumeRequest(_message.Message):
-    """Returns to a session that another server (or this one) has lost."""
+    """Returns to a session that another server (or this one) has lost, or that was kept in a save file."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     TOKEN_FIELD_NUMBER: _builtins.int
     CONTINUATION_FIELD_NUMBER: _builtins.int
     FROM_SAMPLE_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     token: _builtins.bytes
     """The last ResumePoint.token."""
     from_sample: _builtins.int
-    """First sample that the client doesn't hold."""
+    """First sample that the client doesn't hold; at most 20 s before ResumePoint.sample and 5 min after it. Where the last ResumePoint is of
+    a take that the client has nothing of yet, that ResumePoint.sample if it is earlier.
+    """
+    session_token: _builtins.str
+    """The session's token: it goes on under the same id and token, once, however many ask for it. Empty: another session
+    begins that goes on from there, as when a saved game is loaded.
+    """
     @_builtins.property
     def continuation(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
-        """AudioChunk.continuation of the last 20 s, in order."""
+        """AudioChunk.continuation of the last 20 s, in the order in which they came; empty: the session's state and style go
+        on, but the music begins afresh.
+        """
 
     def __init__(
         self,
@@ -136,10 +145,11 @@ class ResumeRequest(_message.Message):
         token: _builtins.bytes = ...,
         continuation: _abc.Iterable[_builtins.bytes] | None = ...,
         from_sample: _builtins.int = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["continuation", b"continuation", "from_sample", b"from_sample", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["continuation", b"continuation", "from_sample", b"from_sample", "session_token", b"session_token", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -212,7 +222,9 @@ class CreateSessionRequest(_message.Message):
 
     @_builtins.property
     def resume(self) -> Global___ResumeRequest:
-        """Continue a session instead of beginning one; soundtrack_id and seed are then taken from the token."""
+        """Continue a session instead of beginning one: soundtrack, state, parameters, seed and guidance are the token's, and
+        those fields are left empty. target_lead_ms, paused and labels hold if a session is begun.
+        """
 
     @_builtins.property
     def prefill(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
@@ -295,6 +307,7 @@ class StreamAudioRequest(_message.Message):
     CHUNK_MS_FIELD_NUMBER: _builtins.int
     WITH_CONTINUATION_FIELD_NUMBER: _builtins.int
     WITHOUT_CLOCK_FIELD_NUMBER: _builtins.int
+    TAKE_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session."""
     encoding: _audio_pb2.AudioEncoding.ValueType
@@ -307,6 +320,10 @@ class StreamAudioRequest(_message.Message):
     """Send continuation bytes and resume points."""
     without_clock: _builtins.bool
     """Leave out beats and bars."""
+    take: _builtins.int
+    """With from_sample: the take of the samples before it. Where a later take has replaced some of them meanwhile, the
+    stream begins with those.
+    """
     def __init__(
         self,
         *,
@@ -316,14 +333,20 @@ class StreamAudioRequest(_message.Message):
         chunk_ms: _builtins.int = ...,
         with_continuation: _builtins.bool = ...,
         without_clock: _builtins.bool = ...,
+        take: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_sample", b"_from_sample", "from_sample", b"from_sample"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_from_sample", b"_from_sample", "_take", b"_take", "from_sample", b"from_sample", "take", b"take"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_sample", b"_from_sample", "chunk_ms", b"chunk_ms", "encoding", b"encoding", "from_sample", b"from_sample", "session_id", b"session_id", "with_continuation", b"with_continuation", "without_clock", b"without_clock"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_from_sample", b"_from_sample", "_take", b"_take", "chunk_ms", b"chunk_ms", "encoding", b"encoding", "from_sample", b"from_sample", "session_id", b"session_id", "take", b"take", "with_continuation", b"with_continuation", "without_clock", b"without_clock"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__from_sample: _TypeAlias = _typing.Literal["from_sample"]  # noqa: Y015
     _WhichOneofArgType__from_sample: _TypeAlias = _typing.Literal["_from_sample", b"_from_sample"]  # noqa: Y015
+    _WhichOneofReturnType__take: _TypeAlias = _typing.Literal["take"]  # noqa: Y015
+    _WhichOneofArgType__take: _TypeAlias = _typing.Literal["_take", b"_take"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__from_sample) -> _WhichOneofReturnType__from_sample | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__take) -> _WhichOneofReturnType__take | None: ...
 
 Global___StreamAudioRequest: _TypeAlias = StreamAudioRequest  # noqa: Y015
 

@@ -134,7 +134,7 @@ class Session(_message.Message):
     created_unix_ms: _builtins.int
     """Milliseconds since 1970, UTC."""
     bpm: _builtins.float
-    """Quarter notes a minute at the head; 0 if the model has no clock."""
+    """Quarter notes a minute at the head; 0 if unknown."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_control_pb2.ParameterValue]:
         """Values of the parameters now, by name."""

@@ -647,6 +647,8 @@ class Warning(_message.Message):
         """The session will be closed soon unless somebody listens or plays."""
         CODE_CLAMPED: Warning._Code.ValueType  # 9
         """A value was moved into its allowed range; the message names it."""
+        CODE_STILL_FAULTY: Warning._Code.ValueType  # 10
+        """The model began afresh several times and something is still wrong; it is left alone while that lasts."""
 
     class Code(_Code, metaclass=_CodeEnumTypeWrapper):
         """What kind of thing."""
@@ -671,6 +673,8 @@ class Warning(_message.Message):
     """The session will be closed soon unless somebody listens or plays."""
     CODE_CLAMPED: Warning.Code.ValueType  # 9
     """A value was moved into its allowed range; the message names it."""
+    CODE_STILL_FAULTY: Warning.Code.ValueType  # 10
+    """The model began afresh several times and something is still wrong; it is left alone while that lasts."""
 
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int

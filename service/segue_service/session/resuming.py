@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Brings sessions back: from a client's resume point, whoever began them, or after a long pause. Event loop only."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from segue_service.errors import resume_refused, token_wrong
+from segue_service.observe.log import logger
+from segue_service.session.beginning import record_of, resumed
+from segue_service.session.continuation import ContinuationError
+from segue_service.session.library import Library
+from segue_service.session.registry import Registry, Suspended
+from segue_service.session.resume_point import ResumeError, ResumePoint, digest_of
+from segue_service.session.session import Session
+
+_log = logger("resume")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How to go on: signed point, continuation, first sample wanted. session_token: of the session, if it is to go on
+    as the same one; else it goes on as another. lead_ms: None for the lead that it had."""
+
+    point: bytes
+    continuation: Sequence[bytes]
+    from_sample: int
+    session_token: str | None = None
+    lead_ms: int | None = None
+    paused: bool = False
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+class Resuming:
+    """Of one server. A session is brought back once, however many ask for it: the others join."""
+
+    def __init__(self, registry: Registry, library: Library) -> None:
+        self._registry, self._library = registry, library
+        self._under_way: dict[str, asyncio.Future[tuple[Session, str]]] = {}
+
+    async def resume(self, wish: Wish) -> tuple[Session, str]:
+        """The session and its token. Raises Refused."""
+        parts = self._registry.parts
+        try:
+            point = parts.seal.open(wish.point)
+        except ResumeError as error:
+            parts.metrics.resumes.labels("refused").inc()
+            raise resume_refused(str(error)) from None
+        if wish.session_token is None:
+            return await self._begin(wish, point, None, secrets.token_urlsafe(32))
+        token = wish.session_token
+        if not secrets.compare_digest(point.digest, digest_of(token)):
+            raise token_wrong("the session of this resume point")
+        if self._registry.alive(point.session):
+            parts.metrics.resumes.labels("joined").inc()
+            return self._registry.get(point.session, token), token
+        return await self._once(point.session, lambda: self._begin(wish, point, point.session, token))
+
+    async def wake(self, session_id: str, suspended: Suspended, token: str) -> Session:
+        """A suspended session, paused as it was. Raises Refused."""
+        kept = suspended.keepsake
+        wish = Wish(kept.point.token, kept.continuation, kept.from_sample, token, paused=True, labels=suspended.labels)
+        point = self._registry.parts.seal.open(wish.point)
+        session, _ = await self._once(session_id, lambda: self._begin(wish, point, session_id, token))
+        return session
+
+    async def _once(self, session_id: str, begin: Callable[[], Awaitable[tuple[Session, str]]]) -> tuple[Session, str]:
+        under_way = self._under_way.get(session_id)
+        if under_way is None:
+            under_way = self._under_way[session_id] = asyncio.ensure_future(begin())
+            under_way.add_done_callback(lambda _: self._under_way.pop(session_id, None))
+        else:
+            self._registry.parts.metrics.resumes.labels("joined").inc()
+        return await asyncio.shield(under_way)
+
+    async def _begin(self, wish: Wish, point: ResumePoint, session_id: str | None, token: str) -> tuple[Session, str]:
+        parts = self._registry.parts
+        self._registry.admit()
+        try:
+            record = record_of(point, self._library)
+            axis = parts.hub.history.axis
+            beginning = resumed(point, record, parts.engine.info, axis, wish.from_sample, wish.continuation)
+        except (ResumeError, ContinuationError) as error:
+            parts.metrics.resumes.labels("refused").inc()
+            raise resume_refused(str(error)) from None
+        if wish.lead_ms is not None:
+            beginning = replace(beginning, lead_ms=wish.lead_ms)
+        session, token = await self._registry.create(
+            *(record, beginning),
+            paused=wish.paused,
+            labels=wish.labels,
+            session_id=session_id,
+            token=token,
+        )
+        parts.metrics.resumes.labels("resumed").inc()
+        frames = 0 if beginning.prefill is None else len(beginning.prefill)
+        _log.info("session resumed", session=session.session_id, was=point.session, history_frames=frames)
+        return session, token
