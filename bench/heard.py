@@ -9,6 +9,7 @@ With --delay-ms, --jitter-ms and --loss everything goes through a proxy that is 
 
     segue serve examples/dungeon &
     python bench/heard.py --address localhost:7470 --buffers 0.3,1,3,10
+    python bench/heard.py --others 16                   # beside sessions that play
     python bench/heard.py --buffers 1,3 --delay-ms 30 --jitter-ms 40 --loss 0.01
 """
 
@@ -21,6 +22,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from network.crowd import crowd
 from network.link import Path as Way
 from network.proxy import Proxy
 from network.reaction import measure
@@ -38,13 +40,15 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
             address = (await stack.enter_async_context(Proxy(address, way, seed=3).running())).address
         async with segue.aio.connect(options.address) as music:
             model = (await music.info()).model.version
+        if options.others:
+            await stack.enter_async_context(crowd(options.address, options.soundtrack, options.others))
         for seconds in map(float, options.buffers.split(",")):
             async with segue.aio.connect(address) as music:
                 row = await measure(music, options.soundtrack, options.states.split(","), seconds, options.count)
             rows.append(row)
             print(json.dumps(row), flush=True)
     network = {"delay_ms": options.delay_ms, "jitter_ms": options.jitter_ms, "loss": options.loss}
-    return {"model": model, "hardware": hardware(), **network, "buffers": rows}
+    return {"model": model, "hardware": hardware(), **network, "other_sessions": options.others, "buffers": rows}
 
 
 def main() -> None:
@@ -54,6 +58,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=12, help="controls in each run")
     parser.add_argument("--soundtrack", default="dungeon")
     parser.add_argument("--states", default="combat,explore", help="gone to in turn")
+    parser.add_argument("--others", type=int, default=0, help="sessions that play beside it, for the load")
     parser.add_argument("--delay-ms", type=float, default=0.0, help="one way")
     parser.add_argument("--jitter-ms", type=float, default=0.0, help="on top, uniform")
     parser.add_argument("--loss", type=float, default=0.0, help="share of TCP segments, such as 0.01")

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 _LEAST_KEY: Final = 32
+_ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@A-Z]+")
 
 
 class Settings(BaseModel):
@@ -23,6 +25,14 @@ class Settings(BaseModel):
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """None: no metrics endpoint."""
+    web_host: str | None = None
+    """Address to listen on for gRPC-Web. None: `host`."""
+    web_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where gRPC-Web is served over HTTP/1.1, for browsers and engines; 0 takes a free one. None: nowhere, except that
+    `segue serve` takes the one above `port`."""
+    web_origins: tuple[str, ...] | None = None
+    """Origins whose pages may call, such as "https://game.example"; "*": any. None: on loopback those of this machine,
+    elsewhere none."""
     operator_token: SecretStr | None = None
     """Opens OperationsService and UploadSoundtrack. Without one they are open on loopback and closed elsewhere."""
 
@@ -126,6 +136,14 @@ class Settings(BaseModel):
                 raise ValueError(f"key {place}: expected at least {_LEAST_KEY} characters")
         return keys
 
+    @field_validator("web_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        for origin in origins or ():
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f'expected "*" or a scheme, host and port, as in https://game.example, got {origin!r}')
+        return origins
+
     @model_validator(mode="after")
     def _leads_fit(self) -> Settings:
         if not self.min_lead_ms <= self.default_lead_ms <= self.max_lead_ms:
@@ -142,4 +160,13 @@ class Settings(BaseModel):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.host in ("localhost", "::1", "[::1]") or self.host.startswith("127.")
+        return _is_loopback(self.host) and (self.web_port is None or self.is_web_loopback)
+
+    @property
+    def is_web_loopback(self) -> bool:
+        """Whether only this machine can reach it by gRPC-Web."""
+        return _is_loopback(self.web_host or self.host)
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "::1", "[::1]") or host.startswith("127.")

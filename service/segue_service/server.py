@@ -24,9 +24,12 @@ from grpc_reflection.v1alpha import reflection
 from segue_engine.contract import FRAME_RATE, Engine, StyleEncoder
 from segue_engine.journal import Journalled
 from segue_service.api.authoring import AuthoringHandlers
-from segue_service.api.grpc_adapter import SERVICE_NAMES, generic_handlers
+from segue_service.api.calls import SERVICE_NAMES, Handlers, methods_of
+from segue_service.api.grpc_adapter import generic_handlers
 from segue_service.api.live import LiveHandlers
 from segue_service.api.operations import OperationsHandlers
+from segue_service.api.web.app import WebAdapter
+from segue_service.api.web.serving import WebServer
 from segue_service.config import Settings
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
@@ -74,6 +77,7 @@ class Server:
     """A running server."""
 
     port: int
+    web_port: int | None
     metrics_port: int | None
     registry: Registry
     library: Library
@@ -83,6 +87,14 @@ class Server:
     @property
     def address(self) -> str:
         return f"{self.registry.parts.settings.host}:{self.port}"
+
+    @property
+    def web_address(self) -> str | None:
+        """Where gRPC-Web is served, as a URL."""
+        settings = self.registry.parts.settings
+        return (
+            None if self.web_port is None else f"http://{_url_host(settings.web_host or settings.host)}:{self.web_port}"
+        )
 
 
 @contextlib.asynccontextmanager
@@ -112,6 +124,7 @@ async def running(
             ),
         )
         port = _bind(server, settings)
+        web = _bind_web(stack, settings)
         metrics_port = _serve_metrics(stack, metrics, settings)
         executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
         slow = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-embed"))
@@ -132,17 +145,9 @@ async def running(
             cache=settings.style_cache,
         )
         operations = OperationsHandlers(registry)
-        server.add_generic_rpc_handlers(
-            tuple(
-                generic_handlers(
-                    LiveHandlers(registry, library),
-                    AuthoringHandlers(registry, library),
-                    operations,
-                    metrics,
-                    settings.retry_after_ms,
-                )
-            )
-        )
+        handlers = Handlers(LiveHandlers(registry, library), AuthoringHandlers(registry, library), operations)
+        methods = list(methods_of(handlers))
+        server.add_generic_rpc_handlers(tuple(generic_handlers(methods, metrics, settings.retry_after_ms)))
         health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         reflection.enable_server_reflection(
@@ -151,6 +156,8 @@ async def running(
         )
         await _tell_health(health, _NOT_SERVING)
         await server.start()
+        if web is not None:
+            web.start(WebAdapter(methods, settings, metrics, lambda: registry.ready and not registry.draining))
         try:
             await device.start()
             records = []
@@ -163,18 +170,27 @@ async def running(
             hearing = asyncio.get_running_loop().create_task(adherence.run())
             stack.callback(hearing.cancel)
             await _tell_health(health, _SERVING)
-            address = f"{settings.host}:{port}"
-            _log.info(
-                "ready", address=address, model=engine.info.model, device=engine.info.device, slots=registry.slots
+            running_server = Server(
+                *(port, None if web is None else web.port, metrics_port),
+                *(registry, library, records, metrics),
             )
-            yield Server(port, metrics_port, registry, library, records, metrics)
+            _log.info(
+                "ready",
+                address=running_server.address,
+                web=running_server.web_address,
+                model=engine.info.model,
+                device=engine.info.device,
+                slots=registry.slots,
+            )
+            yield running_server
         finally:
             await registry.drain("the server is going down")
             await _tell_health(health, _NOT_SERVING)
             await _drained(registry, settings.drain_ms)
             await operations.close()
             await registry.close_all("the server is going down")
-            await server.stop(settings.goodbye_ms / 1000)
+            grace = settings.goodbye_ms / 1000
+            await asyncio.gather(server.stop(grace), *([] if web is None else [web.stop(grace)]))
             await device.stop()
             _log.info("stopped")
 
@@ -213,8 +229,26 @@ def _seal(settings: Settings) -> Seal:
     return Seal(keys, settings.resume_days)
 
 
+def _url_host(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _bind_web(stack: contextlib.AsyncExitStack, settings: Settings) -> WebServer | None:
+    if settings.web_port is None:
+        return None
+    host = settings.web_host or settings.host
+    try:
+        web = WebServer(host, settings.web_port)
+    except OSError as error:
+        raise ServeError(
+            f"can't serve gRPC-Web on {host}:{settings.web_port}: {error.strerror}; name another web_port, or none"
+        ) from error
+    stack.callback(web.close)
+    return web
+
+
 def _bind(server: grpc.aio.Server, settings: Settings) -> int:
-    host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
+    host = _url_host(settings.host)
     try:
         _try_port(settings)  # grpc would print an error of its own beside ours
         port = server.add_insecure_port(f"{host}:{settings.port}")

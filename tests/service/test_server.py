@@ -83,7 +83,11 @@ async def test_a_port_that_is_taken_is_one_sentence() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        for settings in (Settings(port=port), Settings(port=0, metrics_port=port)):
+        for settings in (
+            Settings(port=port),
+            Settings(port=0, metrics_port=port),
+            Settings(port=0, web_port=port),
+        ):
             with pytest.raises(ServeError, match=str(port)) as caught:
                 async with running(settings, assembly()):
                     pass

@@ -131,7 +131,11 @@ class Mastering:
         What sounds next has that gain at once."""
         recalled = self._loudness.recall(state.loudness, loudness)
         change = 10.0 ** ((recalled.gain_db - state.loudness.gain_db) / 20.0)
-        return state._replace(loudness=recalled, gain=jnp.where(state.gain < 0.0, state.gain, state.gain * change))
+        return state._replace(
+            loudness=recalled,
+            limiter=state.limiter._replace(audio=state.limiter.audio * change[:, None, None]),
+            gain=jnp.where(state.gain < 0.0, state.gain, state.gain * change),
+        )
 
     def vitals(self, state: MasteringState) -> jax.Array:
         """int16[B, VITALS] of the latest frame, see `contract.Blocks`."""

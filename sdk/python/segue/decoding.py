@@ -34,7 +34,7 @@ class PlainDecoder:
 
     def decode(self, chunk: audio_pb2.AudioChunk) -> NDArray[Any]:
         """See Decoder."""
-        return np.frombuffer(chunk.payload, self._dtype).reshape(-1, _CHANNELS)
+        return _wanted(np.frombuffer(chunk.payload, self._dtype).reshape(-1, _CHANNELS), chunk)
 
 
 class QoaDecoder:
@@ -104,8 +104,8 @@ def _packets(payload: bytes) -> Iterator[bytes]:
         at = end
 
 
-def _wanted(pcm: NDArray[np.int16], chunk: audio_pb2.AudioChunk) -> NDArray[np.int16]:
+def _wanted(pcm: NDArray[Any], chunk: audio_pb2.AudioChunk) -> NDArray[Any]:
     end = chunk.skip_samples + chunk.sample_count
-    if len(pcm) < end:
+    if len(pcm) < end or not 0 <= chunk.skip_samples <= end:
         raise ValueError(f"audio: expected {end} samples in the chunk at {chunk.first_sample}, got {len(pcm)}")
     return pcm[chunk.skip_samples : end]

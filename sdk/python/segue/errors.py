@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any
 
 import grpc
+from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
@@ -86,8 +88,9 @@ class StreamEnded(SegueError):  # noqa: N818
     """The server ended the stream before the music's end; `goodbye` says why and when to come back."""
 
     def __init__(self, goodbye: Goodbye) -> None:
-        reason = Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_")
-        super().__init__(goodbye.message or reason.lower(), code="UNAVAILABLE", reason=reason)
+        known = goodbye.reason in Goodbye.Reason.values()
+        reason = Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_") if known else ""
+        super().__init__(goodbye.message or reason.lower() or "goodbye", code="UNAVAILABLE", reason=reason)
         self.goodbye = goodbye
         self.retry_after = goodbye.retry_after_ms / 1000 if goodbye.retry_after_ms >= 0 else None
 
@@ -129,17 +132,22 @@ def _read(error: SegueError, data: bytes) -> None:
         status = status_pb2.Status.FromString(data)
     except DecodeError:
         return
+    for detail in status.details:
+        with contextlib.suppress(DecodeError):
+            _take(error, detail)
+
+
+def _take(error: SegueError, detail: any_pb2.Any) -> None:
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     unknown, problems = errors_pb2.UnknownName(), errors_pb2.SoundtrackProblems()
-    for detail in status.details:
-        if detail.Unpack(info):
-            error.reason = info.reason
-        elif detail.Unpack(bad) and bad.field_violations:
-            error.field = bad.field_violations[0].field
-        elif detail.Unpack(retry):
-            error.retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
-        elif detail.Unpack(unknown):
-            error.kind = unknown.kind
-            error.near_misses, error.known = tuple(unknown.near_misses), tuple(unknown.known)
-        elif detail.Unpack(problems):
-            error.problems = tuple(problems.problems)
+    if detail.Unpack(info):
+        error.reason = info.reason
+    elif detail.Unpack(bad) and bad.field_violations:
+        error.field = bad.field_violations[0].field
+    elif detail.Unpack(retry):
+        error.retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+    elif detail.Unpack(unknown):
+        error.kind = unknown.kind
+        error.near_misses, error.known = tuple(unknown.near_misses), tuple(unknown.known)
+    elif detail.Unpack(problems):
+        error.problems = tuple(problems.problems)

@@ -33,7 +33,8 @@ class Reply:
     @staticmethod
     def of(outcome: control_pb2.ControlOutcome) -> Reply:
         """From the wire."""
-        landing = control_pb2.Landing.Name(outcome.landing).removeprefix("LANDING_").lower()
+        known = outcome.landing in control_pb2.Landing.values()
+        landing = control_pb2.Landing.Name(outcome.landing).removeprefix("LANDING_").lower() if known else "unspecified"
         return Reply(
             state=outcome.state,
             audible_at_sample=outcome.audible_at_sample if outcome.HasField("audible_at_sample") else None,

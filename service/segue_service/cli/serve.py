@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from segue_service.config import Settings
     from segue_service.server import Offer, Server
 
+_LAST_PORT = 65_535
 SOUNDTRACK_PATTERNS = ("*.soundtrack.yaml", "*.soundtrack.json")
 
 
@@ -72,6 +73,16 @@ def settings_of(config: Path | None, **flags: Any) -> Settings:
         raise CommandError(f"settings: {said}", EXIT_BAD_INPUT) from None
 
 
+def with_web(settings: Settings, *, wanted: bool) -> Settings:
+    """With gRPC-Web on the port after the native one where nothing else was said, or without it."""
+    if not wanted:
+        return settings.model_copy(update={"web_port": None})
+    if "web_port" in settings.model_fields_set:
+        return settings
+    beside = 0 if settings.port == 0 else settings.port + 1
+    return settings.model_copy(update={"web_port": beside if beside <= _LAST_PORT else 0})
+
+
 def keys_of(file: Path | None) -> list[str] | None:
     """The keys of a file, else those of the environment, else None; raises CommandError."""
     if file is None:
@@ -112,6 +123,21 @@ def serve(
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one [default: 7470]")] = None,
+    web_host: Annotated[
+        str | None, typer.Option(help="Address to serve gRPC-Web on [default: as --host]", show_default=False)
+    ] = None,
+    web_port: Annotated[
+        int | None,
+        typer.Option(help="Port of gRPC-Web, for browsers and engines; 0 takes a free one [default: one above --port]"),
+    ] = None,
+    no_web: Annotated[bool, typer.Option("--no-web", help="Serve native gRPC only.")] = False,
+    web_origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Origin whose pages may call, such as "https://game.example"; again for more; "*": any '
+            "[default: this machine's on loopback, else none]"
+        ),
+    ] = None,
     model: ModelName = "starter",
     slots: Annotated[int | None, typer.Option(min=1, help="Sessions at once; default by device.")] = None,
     device: Device = "auto",
@@ -147,16 +173,20 @@ def serve(
         Path | None, typer.Option(help="Write address and facts to this file (JSON) when ready, for scripts.")
     ] = None,
 ) -> None:
-    """Serve live soundtracks over gRPC until Ctrl-C or SIGTERM."""
+    """Serve live soundtracks over gRPC and gRPC-Web until Ctrl-C or SIGTERM."""
     settings = settings_of(
         *(config,),
         host=host,
         port=port,
+        web_host=web_host,
+        web_port=web_port,
+        web_origins=web_origin,
         metrics_port=metrics_port,
         log_format=log,
         session_log_dir=session_log,
         resume_keys=keys_of(resume_keys),
     )
+    settings = with_web(settings, wanted=not no_web)
     from segue_service.observe.log import configure
 
     configure(settings.log_format, settings.log_level)
@@ -167,6 +197,8 @@ def serve(
         info = server.registry.parts.engine.info
         facts: dict[str, Any] = {
             "address": server.address,
+            "web": server.web_address,
+            "web_port": server.web_port,
             "metrics_port": server.metrics_port,
             "model": info.version,
             "device": info.device,
@@ -179,9 +211,10 @@ def serve(
                 console.print(f" note: {record.name}: styles.{style}: {note}", style="yellow", markup=False)
         if settings.log_format == "console":
             listed = ", ".join(facts["soundtracks"]) or "none yet (UploadSoundtrack)"
+            web = f", gRPC-Web on {server.web_address}" if server.web_address else ""
             console.print(
                 f" {info.version} ready in {facts['ready_s']} s on {info.device}, room for {info.slots} sessions\n"
-                f" listening on {server.address}    soundtracks: {listed}\n"
+                f" listening on {server.address}{web}    soundtracks: {listed}\n"
                 " Ctrl-C stops",
                 markup=False,
             )

@@ -158,7 +158,7 @@ def test_dispatches_are_those_of_a_step(spread: SlotEngine, monkeypatch: pytest.
     ran: list[tuple[int, int]] = []
 
     def spied(bank: Any, index: int) -> Any:
-        run = bank._run
+        run = bank.run
 
         def spy(start: int, size: int, *rest: Any) -> Any:
             ran.append((index, size))
@@ -167,7 +167,7 @@ def test_dispatches_are_those_of_a_step(spread: SlotEngine, monkeypatch: pytest.
         return spy
 
     for index, bank in enumerate(spread._banks):
-        monkeypatch.setattr(bank, "_run", spied(bank, index))
+        monkeypatch.setattr(bank, "run", spied(bank, index))
     for slots in range(1, 8):
         spread.insert(slots, style(slots))
         ran.clear()

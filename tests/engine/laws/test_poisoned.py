@@ -70,7 +70,7 @@ def test_a_poisoned_slot_repeats_itself_alone_and_inserting_cures_it(engine_of: 
         run(engine, 6)
         return slots
 
-    slots = begun()
+    slots, faults = begun(), engine.faults
     healthy = run(engine, FRAMES)
     straight = [pick(healthy, slot) for slot in slots]
     for slot in slots:
@@ -89,4 +89,4 @@ def test_a_poisoned_slot_repeats_itself_alone_and_inserting_cures_it(engine_of: 
     assert again.index == slots[1].index
     run(engine, 6)
     assert pick(run(engine, FRAMES), again).same(straight[1]), "nothing of it is left"
-    assert engine.faults == 0, "its sound was finite all the while: no other guard would have seen it"
+    assert engine.faults == faults, "its sound was finite all the while: no other guard would have seen it"

@@ -74,7 +74,12 @@ def play(config: LMConfig, notes: np.ndarray) -> np.ndarray:
 
 def test_even_an_untrained_model_plays_on_the_grid_and_in_key() -> None:
     silent = np.full((ROWS, 128), -1, np.int8)
-    ruled = mean_figures(measure(codes) for codes in play(TINY, silent))
+    played = play(TINY, silent)
+    clock = played[..., tokens.CLOCK]
+    due = tokens.CLOCK_POSITION[tokens.CLOCK_SUCCESSOR[clock[:, :-1]]] == 0
+    assert due.any()
+    assert (tokens.CLOCK_POSITION[clock[:, 1:]][due] == 0).all(), "a bar that is due begins"
+    ruled = mean_figures(measure(codes) for codes in played)
     assert ruled.in_key == ruled.on_grid == ruled.strong_chord == 1.0
     assert ruled.notes_per_second > 1.0
     free = mean_figures(measure(codes) for codes in play(replace(TINY, grammar=False), silent))

@@ -13,7 +13,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from segue_service.api.grpc_adapter import AUTHORING, LIVE, OPERATIONS
+from segue_service.api.calls import AUTHORING, LIVE, OPERATIONS
 
 METHODS = [method for service in (LIVE, AUTHORING, OPERATIONS) for method in service.methods]
 BAD = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN}

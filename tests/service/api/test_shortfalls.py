@@ -32,7 +32,7 @@ async def test_a_session_on_a_plain_model_says_so_once(start: Any) -> None:
             drums, notes, music, clock = replied
             assert drums.startswith("styles.combat.drums, styles.aftermath.drums: the model fake ")
             assert notes.startswith("guidance.notes: ")
-            assert music.startswith("music.tempo, music.meter, music.key: ")
+            assert music.startswith("music.key: ")
             assert "stingers.treasure.exit_source_at" in clock
             _, first = await opened.hear(1920)
             assert [m.warning.message for m in first if m.HasField("warning") and m.warning.code == MISSING] == replied
@@ -53,8 +53,8 @@ async def test_the_reply_holds_them_too(start: Any) -> None:
     ("able", "fields"),
     [
         ({}, ["music.tempo"]),
-        ({"clock": False}, []),
-        ({"clock": False, "notes": False}, ["music.tempo", "transitions[1].exit_source_at"]),
+        ({"clock": False}, ["transitions[1].exit_source_at"]),
+        ({"clock": False, "notes": False}, ["music.key", "transitions[1].exit_source_at"]),
         ({"drums": False}, ["styles.combat.drums", "music.tempo"]),
     ],
 )

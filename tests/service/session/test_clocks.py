@@ -106,6 +106,20 @@ def test_a_read_clock_goes_back_with_the_music_and_to_what_it_was_primed_by() ->
     assert stage.clocks.at(PLACE, 500) is None
 
 
+def test_a_read_clock_is_certain_up_to_the_next_beat_and_a_tracked_one_never() -> None:
+    stage = Stage()
+    assert stage.clocks.sure(PLACE, 0) is None
+    stage.play(0, 2 * FRAMES_PER_BEAT + 1)
+    head = 2 * FRAMES_PER_BEAT + 1
+    known = {head: 3, head + 30: 3, head - 1: 2, FRAMES_PER_BEAT + 1: 2, FRAMES_PER_BEAT: 1}
+    assert {frame: stage.clocks.sure(PLACE, frame) for frame in known} == {
+        frame: beats * FRAMES_PER_BEAT for frame, beats in known.items()
+    }
+    deaf = Stage(clockless=True)
+    deaf.play(0, 40)
+    assert deaf.clocks.sure(PLACE, 40) is None
+
+
 @pytest.mark.parametrize("delay", [0, 1])
 def test_a_tracked_clock_tells_only_what_it_is_sure_of_where_it_is_heard(delay: int) -> None:
     stage = Stage(clockless=True, codec_delay=delay)

@@ -15,6 +15,8 @@ from segue_service.session.continuation import join
 pytestmark = pytest.mark.timeout(600)  # compiling takes a while on a busy machine
 
 FRAME = 1920
+UNGUARDED = {"guard_loop_ms": 0, "guard_over_range_ms": 0}
+"""Random weights do what the guard takes for a fault."""
 TEXT = """
 soundtrack: steady
 version: 1
@@ -53,7 +55,7 @@ async def hear(stream: Any, frames: int) -> tuple[np.ndarray, list[bytes], bytes
 async def test_what_was_played_is_gone_on_from(start: Any, wait_until: Any, engine: Any) -> None:
     """Without chance in its drawing, the session that goes on plays what the one that died would have played."""
     keys = ("a key for tests, of thirty-two letters",)
-    async with start(engine=engine, history_ms=6000, max_lead_ms=3000, resume_keys=keys) as rig:
+    async with start(engine=engine, history_ms=6000, max_lead_ms=3000, resume_keys=keys, **UNGUARDED) as rig:
         await rig.authoring.UploadSoundtrack(authoring.UploadSoundtrackRequest(text=TEXT))
         opened = await rig.create(soundtrack_id="steady", target_lead_ms=400)
         await hear(opened.stream(), 20)
@@ -73,7 +75,9 @@ async def test_what_was_played_is_gone_on_from(start: Any, wait_until: Any, engi
     played = [join(sent, info, late + 4) for sent in (pieces, more)]
     assert played[0] is not None
     assert played[1] is not None
+    if info.style_interval_frames > 1:
+        return  # a model in chunks begins another one where it goes on
     np.testing.assert_array_equal(played[1].codes, played[0].codes[-4:])
     loud = np.abs(expected[:FRAME].astype(int)).max()
     assert loud > 1000
-    assert np.abs(after[:FRAME].astype(int) - expected[:FRAME]).max() < 0.15 * loud, "it sounds as it would have"
+    assert np.abs(after[:FRAME].astype(int) - expected[:FRAME]).max() < 0.08 * loud, "it sounds as it would have"

@@ -107,9 +107,10 @@ def forbidden(
             tokens.STEPS_PER_BEAT * jnp.asarray(tokens.CLOCK_FRAMES)[following]
         )
         due = jnp.asarray(tokens.CLOCK_STEP)[following][:, None]
-        begins = (tokens.CLOCK_SUBFRAME == 0) & ((tokens.CLOCK_STEP == 0) | (tokens.CLOCK_STEP == due))
-        jumps: jax.Array = np.arange(tokens.SIZES[level]) != following[:, None]
-        return jumps & ~((beat == 0)[:, None] & begins) & ~start[:, None]
+        begins = (tokens.CLOCK_SUBFRAME == 0) & ((tokens.CLOCK_STEP == 0) | (due == tokens.CLOCK_STEP))
+        goes_on = following[:, None] == np.arange(tokens.SIZES[level])
+        jumps: jax.Array = ~(goes_on | (beat == 0)[:, None] & begins | start[:, None])
+        return jumps
     if level not in _STARTS:
         return None
     clock = codes[tokens.CLOCK]

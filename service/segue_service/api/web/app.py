@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gRPC-Web adapter, an ASGI application: a body in, a handler in the middle, frames out as they come to be."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from google.protobuf.message import Message
+from google.rpc import code_pb2, status_pb2
+
+from segue_service.api.caller import Caller
+from segue_service.api.calls import Method, failed
+from segue_service.api.web.frames import BINARY_TYPES, Wire, timeout_of, wire_of
+from segue_service.api.web.origins import Headers, Origins
+from segue_service.config import Settings
+from segue_service.errors import too_large
+from segue_service.observe.metrics import Metrics
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+_BODY_SECONDS: Final = 30.0
+"""A request must have arrived within this time."""
+_TRAILER_SECONDS: Final = 5.0
+"""A client that reads so slowly must have made room for the trailers within this time."""
+_NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+class Connection(Protocol):
+    """What the server tells of the connection that a request came by, in scope["state"]["connection"]."""
+
+    def abort(self) -> None:
+        """Drop it at once, with whatever has not been sent."""
+
+
+class Gone(Exception):  # noqa: N818 (nobody is told)
+    """The client is not there any more."""
+
+
+class WebAdapter:
+    """One per server. Reads nothing of a body that is too large; a stream's task is its handler's to cancel."""
+
+    def __init__(
+        self, methods: Iterable[Method], settings: Settings, metrics: Metrics, is_ready: Callable[[], bool]
+    ) -> None:
+        self._methods = {method.path: method for method in methods}
+        self._settings, self._metrics, self._is_ready = settings, metrics, is_ready
+        self._origins = Origins(settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+        origin, wire = headers.get("origin"), wire_of(headers)
+        allowed = [] if origin is None else self._origins.headers(origin)
+        plain = self._plain(scope["method"], scope["path"], headers, allowed)
+        if plain is not None:
+            await _tell_plain(send, plain)
+            return
+        if wire is None:
+            await _tell_plain(send, _Plain(415, f"content-type: expected {BINARY_TYPES[1]}\n", allowed))
+            return
+        call = _Call(scope["state"]["connection"], receive, send, wire, allowed)
+        method = self._methods.get(scope["path"])
+        if method is None:
+            message = f"no method {scope['path'][:200]}"
+            await call.end(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=message))
+            return
+        await self._serve(call, method, headers)
+
+    def _plain(self, verb: str, path: str, headers: Mapping[str, str], allowed: Headers) -> _Plain | None:
+        """What is answered to a request that is no call; None if it is one."""
+        origin = headers.get("origin")
+        if origin is not None and not self._origins.allows(origin):
+            return _Plain(403, f"pages of {origin[:200]} may not call this server: see the setting web_origins\n")
+        if origin is not None and verb == "OPTIONS" and "access-control-request-method" in headers:
+            return _Plain(204, "", self._origins.preflight(origin))
+        if path == "/healthz" and verb in ("GET", "HEAD"):
+            is_ready = self._is_ready()
+            return _Plain(200 if is_ready else 503, "ready\n" if is_ready else "not ready\n", allowed)
+        if verb != "POST":
+            message = "gRPC-Web: expected POST /segue.v1.LiveSoundtrackService/METHOD, or GET /healthz\n"
+            return _Plain(405, message, [*allowed, (b"allow", b"POST")])
+        return None
+
+    async def _serve(self, call: _Call, method: Method, headers: Mapping[str, str]) -> None:
+        deadline: asyncio.Timeout | None = None
+        try:
+            async with asyncio.timeout(timeout_of(headers)) as deadline:
+                request = await call.request(headers.get("content-length"), self._settings.max_request_bytes)
+                await call.watched(self._answer(call, method, request, Caller.of(headers.items())))
+            status = None
+        except Gone:
+            return
+        except Exception as error:
+            if deadline is not None and deadline.expired():
+                message = "the call's deadline has passed"
+                status = status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message=message)
+            else:
+                status = failed(error, method.name, self._metrics, self._settings.retry_after_ms)
+        await call.end(status)
+
+    async def _answer(self, call: _Call, method: Method, data: bytes, caller: Caller) -> None:
+        request = method.parse(data)
+        if not method.streams:
+            answer: Awaitable[Message] = method.handle(request, caller)
+            await call.tell((await answer).SerializeToString())
+            return
+        messages: AsyncGenerator[bytes, None] = method.handle(request, caller)
+        async with contextlib.aclosing(messages):
+            async for message in messages:
+                await call.tell(message)
+
+
+class _Call:
+    """One request and its response."""
+
+    def __init__(self, connection: Connection, receive: Receive, send: Send, wire: Wire, headers: Headers) -> None:
+        self._connection, self._receive, self._send, self._wire = connection, receive, send, wire
+        self._headers = [(b"content-type", wire.content_type.encode()), _NO_STORE, *headers]
+        self._begun = False
+
+    async def request(self, announced: str | None, limit: int) -> bytes:
+        """The message. Raises Refused, Gone."""
+        longest = self._wire.longest(limit)
+        if announced is not None and int(announced) > longest:
+            raise too_large("request", int(announced), limit)
+        body, patience = bytearray(), asyncio.get_running_loop().call_later(_BODY_SECONDS, self._connection.abort)
+        try:
+            while True:
+                part = await self._receive()
+                if part["type"] == "http.disconnect":
+                    raise Gone
+                body += part.get("body", b"")
+                if len(body) > longest:
+                    raise too_large("request", len(body), limit)
+                if not part.get("more_body", False):
+                    return self._wire.request(bytes(body))
+        finally:
+            patience.cancel()
+
+    async def watched(self, answer: Awaitable[None]) -> None:
+        """Let it answer for as long as there is somebody to answer. Raises Gone, and what the answer raises."""
+        answering = asyncio.ensure_future(answer)
+        watching = asyncio.ensure_future(self._until_gone())
+        try:
+            await asyncio.wait((answering, watching), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_over = answering.done()
+            answering.cancel()
+            watching.cancel()
+            await asyncio.gather(answering, watching, return_exceptions=True)
+        if not is_over:
+            raise Gone
+        if answering.cancelled():  # by its handler, since the client does not read
+            self._connection.abort()
+            raise Gone
+        answering.result()
+
+    async def tell(self, message: bytes) -> None:
+        """Send a message, once the connection has room for it."""
+        await self._write(self._wire.message(message), more=True)
+
+    async def end(self, status: status_pb2.Status | None) -> None:
+        """Send the trailers."""
+        patience = asyncio.get_running_loop().call_later(_TRAILER_SECONDS, self._connection.abort)
+        try:
+            await self._write(self._wire.trailers(status), more=False)
+        finally:
+            patience.cancel()
+
+    async def _until_gone(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    async def _write(self, data: bytes, *, more: bool) -> None:
+        if not self._begun:
+            self._begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """A response that is not gRPC-Web's."""
+
+    status: int
+    text: str
+    headers: Headers = field(default_factory=list)
+
+
+async def _tell_plain(send: Send, plain: _Plain) -> None:
+    body = plain.text.encode()
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain.headers]
+    if plain.status != 204:
+        headers.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": plain.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body, "more_body": False})

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `segue serve` makes of its flags."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from segue_service.cli.console import CommandError
+from segue_service.cli.serve import settings_of, with_web
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted", "web_port"),
+    [
+        ({}, True, 7471),
+        ({"port": 8000}, True, 8001),
+        ({"port": 0}, True, 0),
+        ({"port": 65_535}, True, 0),
+        ({"web_port": 9000}, True, 9000),
+        ({"web_port": 9000}, False, None),
+        ({}, False, None),
+    ],
+)
+def test_grpc_web_is_beside_the_native_port_unless_told_otherwise(
+    flags: dict[str, Any], wanted: bool, web_port: int | None
+) -> None:
+    assert with_web(settings_of(None, **flags), wanted=wanted).web_port == web_port
+
+
+def test_a_file_of_settings_can_switch_grpc_web_off(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"web_port": None}), encoding="utf-8")
+    assert with_web(settings_of(file, web_port=None), wanted=True).web_port is None
+    assert with_web(settings_of(file, web_port=9000), wanted=True).web_port == 9000
+
+
+def test_an_origin_that_is_none_is_a_sentence() -> None:
+    with pytest.raises(CommandError, match=r"web_origins: .* got 'game.example'"):
+        settings_of(None, web_origins=["https://game.example", "game.example"])
