@@ -170,10 +170,8 @@ async def running(
             hearing = asyncio.get_running_loop().create_task(adherence.run())
             stack.callback(hearing.cancel)
             await _tell_health(health, _SERVING)
-            running_server = Server(
-                *(port, None if web is None else web.port, metrics_port),
-                *(registry, library, records, metrics),
-            )
+            web_port = None if web is None else web.port
+            running_server = Server(port, web_port, metrics_port, registry, library, records, metrics)
             _log.info(
                 "ready",
                 address=running_server.address,
@@ -240,8 +238,10 @@ def _bind_web(stack: contextlib.AsyncExitStack, settings: Settings) -> WebServer
     try:
         web = WebServer(host, settings.web_port)
     except OSError as error:
+        number = error.errno or 0
+        why = os.strerror(number) if number > 0 else error.strerror  # the resolver's numbers are negative
         raise ServeError(
-            f"can't serve gRPC-Web on {host}:{settings.web_port}: {error.strerror}; name another web_port, or none"
+            f"can't serve gRPC-Web on {host}:{settings.web_port}: {why}; name another web_port, or none"
         ) from error
     stack.callback(web.close)
     return web

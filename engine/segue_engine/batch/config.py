@@ -65,6 +65,10 @@ class SlotEngineConfig:
         needed = self.rows * len(encoder.passes) * (encoder.pieces + 1)
         return self.pass_budget or max(1, -(-2 * needed // encoder.frames))
 
+    def absorbed(self, codec_memory: int | None) -> int:
+        """Frames of history that one call takes in: no more than are ever decoded together, where all of them are."""
+        return min(self.prefill_budget, self.sound_budget) if codec_memory is None else self.prefill_budget
+
     @property
     def kept(self) -> int:
         """Copies of carried state per row: enough to reach back `rewind_frames` from any frame."""

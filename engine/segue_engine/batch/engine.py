@@ -121,7 +121,7 @@ class SlotEngine:
             singles=config.side_cost > 0,
             passes=model.encoder is not None,
             keep_width=-(-config.rows // config.snapshot_interval),
-            absorbed=config.prefill_budget,
+            absorbed=config.absorbed(model.codec_memory),
         )
         self._recipes = Recipes(self._frame, self._shape)
         self._info = describe(model, mastering, config, self._recipes, self._devices[0])

@@ -211,10 +211,10 @@ def serve(
                 console.print(f" note: {record.name}: styles.{style}: {note}", style="yellow", markup=False)
         if settings.log_format == "console":
             listed = ", ".join(facts["soundtracks"]) or "none yet (UploadSoundtrack)"
-            web = f", gRPC-Web on {server.web_address}" if server.web_address else ""
+            web = f" gRPC-Web on {server.web_address}\n" if server.web_address else ""
             console.print(
                 f" {info.version} ready in {facts['ready_s']} s on {info.device}, room for {info.slots} sessions\n"
-                f" listening on {server.address}{web}    soundtracks: {listed}\n"
+                f" listening on {server.address}    soundtracks: {listed}\n{web}"
                 " Ctrl-C stops",
                 markup=False,
             )

@@ -12,12 +12,13 @@ from typing import Any, Final, Protocol
 from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 
+from segue.v1 import errors_pb2
 from segue_service.api.caller import Caller
 from segue_service.api.calls import Method, failed
 from segue_service.api.web.frames import BINARY_TYPES, Wire, timeout_of, wire_of
 from segue_service.api.web.origins import Headers, Origins
 from segue_service.config import Settings
-from segue_service.errors import too_large
+from segue_service.errors import Refused, too_large
 from segue_service.observe.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
@@ -155,9 +156,12 @@ class _Call:
             await asyncio.gather(answering, watching, return_exceptions=True)
         if not is_over:
             raise Gone
-        if answering.cancelled():  # by its handler, since the client does not read
-            self._connection.abort()
-            raise Gone
+        if answering.cancelled():  # by its handler
+            if self._begun:  # since the client does not read
+                self._connection.abort()
+                await self._until_gone()
+                raise Gone
+            raise Refused(code_pb2.CANCELLED, errors_pb2.ERROR_REASON_UNSPECIFIED, "the call was cancelled")
         answering.result()
 
     async def tell(self, message: bytes) -> None:

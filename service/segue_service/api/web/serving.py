@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 from collections.abc import Iterator
 from typing import Any, Final
@@ -81,18 +82,19 @@ class WebServer:
     """Bound from construction on, which raises OSError if the address can't be had."""
 
     def __init__(self, host: str, port: int) -> None:
-        self._socket = _listening(host, port)
+        self._sockets = _listening(host, port)
         self._server: _Uvicorn | None = None
         self._serving: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
         """Where it listens."""
-        return int(self._socket.getsockname()[1])
+        return int(self._sockets[0].getsockname()[1])
 
     def close(self) -> None:
         """Give the port back, for one that was never started. Idempotent."""
-        self._socket.close()
+        for bound in self._sockets:
+            bound.close()
 
     def start(self, app: WebAdapter) -> None:
         """Serve the adapter. Call it inside the event loop."""
@@ -110,7 +112,7 @@ class WebServer:
             timeout_graceful_shutdown=1,
         )
         self._server = _Uvicorn(config)
-        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=[self._socket]))
+        self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=self._sockets))
 
     async def stop(self, grace: float) -> None:
         """Let calls that are under way go on for so many seconds, then drop what is left and give the port back."""
@@ -126,11 +128,22 @@ class WebServer:
         await self._serving
 
 
-def _listening(host: str, port: int) -> socket.socket:
-    name = host.strip("[]")
-    family, *_, address = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-    made = socket.create_server(address[:2], family=family, backlog=1024)
-    made.setblocking(False)
+def _listening(host: str, port: int) -> list[socket.socket]:
+    """A socket for every address of the host that this machine has, all on one port."""
+    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    made: list[socket.socket] = []
+    refused: OSError | None = None
+    for family, address in dict.fromkeys((family, str(address[0])) for family, *_, address in found):
+        both = address == "::" and socket.has_dualstack_ipv6()
+        try:
+            wanted = made[0].getsockname()[1] if made else port
+            made.append(socket.create_server((address, wanted), family=family, backlog=1024, dualstack_ipv6=both))
+        except OSError as error:
+            refused = error
+    if refused is not None and (not made or refused.errno == errno.EADDRINUSE):
+        for bound in made:
+            bound.close()
+        raise refused
     return made
 
 

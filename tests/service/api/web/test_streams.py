@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from typing import Any
 
 import h11
 import pytest
 
-from segue.v1 import audio_pb2, stream_pb2
+from segue.v1 import audio_pb2, control_pb2, stream_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
+from segue_service.api.web import app, serving
 from segue_service.api.web.serving import UNSENT, _tune
 
 
@@ -19,6 +21,12 @@ from segue_service.api.web.serving import UNSENT, _tune
 async def rig(start: Any) -> Any:
     async with start(web_port=0) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _uvicorn_has_nothing_to_say(caplog: Any) -> Any:
+    yield
+    assert [record.getMessage() for record in caplog.get_records("call") if record.name.startswith("uvicorn")] == []
 
 
 def session_of(rig: Any, created: pb.CreateSessionResponse) -> Any:
@@ -29,10 +37,10 @@ async def test_messages_come_when_they_are_made(rig: Any, web_of: Any) -> None:
     """While the session is paused there is nothing but the beginning; the rest follows what other calls set off."""
     web = web_of(rig)
     created = await web.create(paused=True)
-    control = {"control": {"session_id": created.session.session_id}}
+    control = control_pb2.ControlHeader(session_id=created.session.session_id)
     stream = (await web.listen(created, without_clock=True)).streamed()
     assert (await anext(stream)).ready.session.session_id == created.session.session_id
-    response, _ = await web.call("Play", pb.PlayRequest(**control), created.session_token)
+    response, _ = await web.call("Play", pb.PlayRequest(control=control), created.session_token)
     assert response.code == 0
     audio, events = [], []
     posted = False
@@ -42,7 +50,7 @@ async def test_messages_come_when_they_are_made(rig: Any, web_of: Any) -> None:
         if message.HasField("event"):
             events.append(message.event.WhichOneof("detail"))
         if len(audio) == 6 and not posted:
-            request = pb.PostEventRequest(event="enemy_spotted", **control)
+            request = pb.PostEventRequest(event="enemy_spotted", control=control)
             response, (reply,) = await web.call("PostEvent", request, created.session_token)
             assert pb.PostEventResponse.FromString(reply).outcome.audible_at_sample > 0
             posted = True
@@ -74,7 +82,7 @@ async def test_a_stream_that_is_stopped_ends_with_goodbye_and_trailers(rig: Any,
     async for message in response.streamed():
         messages.append(message)
         if len(messages) == 5:
-            request = pb.StopRequest(control={"session_id": created.session.session_id})
+            request = pb.StopRequest(control=control_pb2.ControlHeader(session_id=created.session.session_id))
             await web.call("Stop", request, created.session_token)
     assert messages[-1].goodbye.reason == stream_pb2.Goodbye.REASON_STOPPED
     assert response.code == 0
@@ -139,6 +147,29 @@ async def test_a_server_that_goes_down_says_goodbye_and_waits_for_nobody(start: 
     assert await half.reader.read() == b""
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+async def test_who_does_not_finish_a_request_is_dropped(rig: Any, web_of: Any, monkeypatch: Any) -> None:
+    """A connection's beginning, a head, a body; but not a stream, and not a connection between two calls."""
+    monkeypatch.setattr(serving, "_HEADER_SECONDS", 0.1)
+    monkeypatch.setattr(app, "_BODY_SECONDS", 0.1)
+    web = web_of(rig)
+    info, asked = "/segue.v1.LiveSoundtrackService/GetServerInfo", pb.GetServerInfoRequest()
+    listening = asyncio.create_task(collect(await web.listen(await web.create())))
+    between, _ = await web.call("GetServerInfo", asked)
+    for begun in (b"", b"POST / HTTP/1.1\r\nhost: x\r\n"):
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.web_port)
+        writer.write(begun)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        writer.close()
+    half = await web.send(info, b"\0\0", content_length="5")
+    with contextlib.suppress(ConnectionError):
+        assert await half.reader.read() == b""
+    again, _ = await web.call("GetServerInfo", asked, again=between)
+    assert again.code == 0
+    assert not listening.done()
+    listening.cancel()
 
 
 async def collect(response: Any) -> list[pb.StreamAudioResponse]:
