@@ -152,6 +152,11 @@ def buf() -> str | None:
     return shutil.which("buf") or (str(local) if local.exists() else None)
 
 
+def unity_tools() -> bool:
+    """Whether the C# compiler is here that `sdk/unity/test.py` installs."""
+    return (ROOT / ".tools" / "unity" / "node_modules").exists()
+
+
 def proto(arguments: Sequence[str]) -> int:
     setup()
     return run("python", ["proto/generate.py", *arguments])
@@ -164,6 +169,8 @@ def lint(arguments: Sequence[str]) -> int:
         ("ruff", ["format", "--check", *(arguments or ["."])]),
         ("mypy", []),
         ("python", ["proto/generate.py", "--check"]),
+        ("python", ["tests/conformance/generate.py", "--check"]),
+        ("python", ["sdk/unity/Tools~/generate.py", "--check"]),
     ]
     failures = 0
     for program, options in steps:
@@ -182,6 +189,9 @@ def test(arguments: Sequence[str]) -> int:
     if arguments:
         return run("pytest", arguments)
     code = run("pytest", ["-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "-q"])
+    if unity_tools():
+        print("-- sdk/unity/test.py", flush=True)
+        code = run("python", ["sdk/unity/test.py"]) or code
     skipped = [f"{suite}: {why}" for suite, why in missing_suites()]
     if skipped:
         print("\nSKIPPED SUITES\n  " + "\n  ".join(skipped), flush=True)
@@ -193,6 +203,8 @@ def missing_suites() -> list[tuple[str, str]]:
     missing = []
     if buf() is None:
         missing.append(("buf lint", "install buf, or run `npm install --prefix .tools @bufbuild/buf`"))
+    if not unity_tools():
+        missing.append(("Unity SDK", "get a C# compiler and runtimes by `python3 sdk/unity/test.py --install`"))
     return missing
 
 

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+using System;
+using System.Diagnostics;
+using System.Threading;
+using System.Threading.Tasks;
+using Segue.Net;
+using Segue.V1;
+
+namespace Segue
+{
+    /// <summary>Tells the server what has been heard, which paces the session by it, and how long a message takes. One task.</summary>
+    internal sealed class Reporter
+    {
+        private const int MostFailures = 2;
+        private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
+        private readonly SoundtrackSession _session;
+        private readonly GrpcWebChannel _channel;
+        private readonly Func<Reception> _reception;
+        private volatile int _every = 500;
+        private volatile int _failures;
+        private int _underruns;
+        private long _roundTrip;
+
+        public Reporter(SoundtrackSession session, GrpcWebChannel channel, Func<Reception> reception)
+        {
+            _session = session;
+            _channel = channel;
+            _reception = reception;
+        }
+
+        /// <summary>Of the last report.</summary>
+        public TimeSpan RoundTrip => TimeSpan.FromTicks(Interlocked.Read(ref _roundTrip));
+
+        /// <summary>
+        /// Called when neither reports have got through nor anything has come for a while: a connection may be dead without
+        /// anybody telling.
+        /// </summary>
+        public Action CutOff { get; set; }
+
+        /// <summary>Something has come, or a stream begins.</summary>
+        public void Alive() => _failures = 0;
+
+        /// <summary>How often the server would like to be told.</summary>
+        public void Every(int milliseconds)
+        {
+            if (milliseconds > 0) _every = Math.Max(50, Math.Min(60000, milliseconds));
+        }
+
+        public async Task RunAsync(CancellationToken stop)
+        {
+            try
+            {
+                while (true)
+                {
+                    await Task.Delay(_every, stop).ConfigureAwait(false);
+                    var reception = _reception();
+                    if (reception.ListenerId.Length == 0) continue;
+                    long playhead = _session.Mixer.Playhead;
+                    if (playhead < 0) playhead = Math.Max(0, reception.FirstSample);
+                    await ReportAsync(reception.ListenerId, playhead, stop).ConfigureAwait(false);
+                }
+            }
+            catch (OperationCanceledException) when (stop.IsCancellationRequested)
+            {
+                // Nobody listens any more.
+            }
+        }
+
+        private void Cut()
+        {
+            try
+            {
+                CutOff?.Invoke();
+            }
+            catch (ObjectDisposedException)
+            {
+                // The stream has ended meanwhile.
+            }
+        }
+
+        private async Task ReportAsync(string listener, long playhead, CancellationToken stop)
+        {
+            int underruns = _session.Mixer.Underruns, since = underruns - _underruns;
+            var request = new ReportPlaybackRequest
+            {
+                SessionId = _session.Id,
+                ListenerId = listener,
+                PlayheadSample = playhead,
+                Underruns = since,
+                RoundTripMs = (int)Math.Min(600000.0, RoundTrip.TotalMilliseconds),
+            };
+            var watch = Stopwatch.StartNew();
+            try
+            {
+                var answer = await _channel.CallAsync(
+                    "ReportPlayback", request, new ReportPlaybackResponse(), _session.Token, stop, Patience).ConfigureAwait(false);
+                Interlocked.Exchange(ref _roundTrip, watch.Elapsed.Ticks);
+                _underruns = underruns;
+                _failures = 0;
+                Every(answer.ReportEveryMs);
+            }
+            catch (SegueException error)
+            {
+                // The stream finds out by itself what is the matter, if it is not deaf.
+                if (error.Code != StatusCode.Unavailable && error.Code != StatusCode.DeadlineExceeded) return;
+                if (++_failures >= MostFailures) Cut();
+            }
+        }
+    }
+}

