@@ -61,7 +61,7 @@ def prefill(request: pb.CreateSessionRequest, info: EngineInfo) -> NDArray[np.in
     except ContinuationError as error:
         field, _, expected = str(error).partition(": ")
         raise invalid(field.replace("continuation", "prefill"), expected) from None
-    return None if played is None else played.codes
+    return None if played is None else played.codes[-info.memory_frames :]
 
 
 def _count(field: str, pieces: int) -> None:

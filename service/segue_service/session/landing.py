@@ -15,8 +15,9 @@ from segue_service.session.timeline import Axis
 from segue_service.soundtrack import InputResult
 
 Entries = list[tuple[int, Conditioning]]
-Tell = Callable[[Device, int, Entries, int], bool]
-"""Another way to have the engine take up a plan, by its frame, entries and limit, than to steer. False: it did not."""
+Tell = Callable[[Device, int, Entries, int], int]
+"""Another way to have the engine take up a plan, by its frame, entries and limit, than to steer. Gives the frame from
+which it holds: a later one where the engine can't go back so far any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +95,9 @@ def head_command(
             return None
         if tell is None:
             _steer(device, bound, plan, axis)
-        elif not tell(device, plan.frame, plan.entries, plan.placement.limit):
-            return None
-        return Told(plan.frame, plan.frame)
+            return Told(plan.frame, plan.frame)
+        first = tell(device, plan.frame, plan.entries, plan.placement.limit)
+        return Told(first, first)
 
     return run
 
@@ -113,8 +114,8 @@ def rewind_command(
         head = device.engine.head(bound.handle) + bound.offset
         if tell is not None:
             device.flush()
-            done = tell(device, plan.frame, plan.entries, plan.placement.limit)
-            return Told(plan.frame, max(head, plan.frame)) if done else None
+            first = tell(device, plan.frame, plan.entries, plan.placement.limit)
+            return Told(first, max(head, first))
         first = head if plan.changes is None else min(plan.changes, head)
         if first < head:
             device.flush()

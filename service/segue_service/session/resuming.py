@@ -43,12 +43,7 @@ class Resuming:
 
     async def resume(self, wish: Wish) -> tuple[Session, str]:
         """The session and its token. Raises Refused."""
-        parts = self._registry.parts
-        try:
-            point = parts.seal.open(wish.point)
-        except ResumeError as error:
-            parts.metrics.resumes.labels("refused").inc()
-            raise resume_refused(str(error)) from None
+        parts, point = self._registry.parts, self._open(wish.point)
         if wish.session_token is None:
             return await self._begin(wish, point, None, secrets.token_urlsafe(32))
         token = wish.session_token
@@ -63,18 +58,30 @@ class Resuming:
         """A suspended session, paused as it was. Raises Refused."""
         kept = suspended.keepsake
         wish = Wish(kept.point.token, kept.continuation, kept.from_sample, token, paused=True, labels=suspended.labels)
-        point = self._registry.parts.seal.open(wish.point)
+        point = self._open(wish.point)
         session, _ = await self._once(session_id, lambda: self._begin(wish, point, session_id, token))
         return session
+
+    def _open(self, token: bytes) -> ResumePoint:
+        try:
+            return self._registry.parts.seal.open(token)
+        except ResumeError as error:
+            self._registry.parts.metrics.resumes.labels("refused").inc()
+            raise resume_refused(str(error)) from None
 
     async def _once(self, session_id: str, begin: Callable[[], Awaitable[tuple[Session, str]]]) -> tuple[Session, str]:
         under_way = self._under_way.get(session_id)
         if under_way is None:
             under_way = self._under_way[session_id] = asyncio.ensure_future(begin())
-            under_way.add_done_callback(lambda _: self._under_way.pop(session_id, None))
+            under_way.add_done_callback(lambda done: self._settle(session_id, done))
         else:
             self._registry.parts.metrics.resumes.labels("joined").inc()
         return await asyncio.shield(under_way)
+
+    def _settle(self, session_id: str, done: asyncio.Future[tuple[Session, str]]) -> None:
+        self._under_way.pop(session_id, None)
+        if not done.cancelled():
+            done.exception()  # whoever asked may be gone: nobody need hear of it
 
     async def _begin(self, wish: Wish, point: ResumePoint, session_id: str | None, token: str) -> tuple[Session, str]:
         parts = self._registry.parts

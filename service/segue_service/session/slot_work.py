@@ -86,17 +86,17 @@ def renew(
     limit: int,
     axis: Axis,
     well: NDArray[np.int16] | None = None,
-) -> tuple[Bound, NDArray[np.int16]]:
-    """A fresh slot in the place of an old one from a frame on; gives also what the old one would have played there.
+) -> tuple[Bound, int, NDArray[np.int16]]:
+    """A fresh slot in the place of an old one from a frame on, or from the first that can still be gone back to; gives
+    also that frame, and what the old slot would have played there.
 
     well: vitals to take the loudness from instead of the latest ones. A codec's delay means that the fresh slot's first
     frames are never heard: they lie before `frame` on the timeline. Raises RuntimeError if the old slot never gets
     there.
     """
     engine, pacer, slot = device.engine, device.pacer, old.handle.index
-    own = frame - old.offset
-    if engine.head(old.handle) > own and device.rewind(old.handle, own) > own:
-        raise RuntimeError(f"slot {slot} can't go back to frame {frame} any more")
+    if engine.head(old.handle) + old.offset > frame:
+        frame = max(frame, device.rewind(old.handle, frame - old.offset) + old.offset)
     while engine.head(old.handle) + old.offset < frame:
         _go_on(device, old.handle)
     device.flush()
@@ -108,14 +108,16 @@ def renew(
     playing, active = pacer.is_playing(slot), bool(pacer.active[slot])
     device.release(old.handle)
     loudness = (float(vitals[RIDER]) / 100, float(vitals[INTEGRATED]) / 100, float(vitals[KNOWN]) / 10)
-    handle = engine.insert(seed, entries[0][1], past=Past(loudness=loudness))
+    begins = [conditioning for at, conditioning in entries if at <= frame][-1]
+    handle = engine.insert(seed, begins, past=Past(loudness=loudness))
     offset = frame - engine.info.codec_delay_frames
-    if len(entries) > 1:
-        engine.steer(handle, [(at - offset, conditioning) for at, conditioning in entries[1:]])
+    later = [(at - offset, conditioning) for at, conditioning in entries if at > frame]
+    if later:
+        engine.steer(handle, later)
     device.bind(handle, axis.sample(offset), target, playhead, active=active)
     pacer.play(handle.index, now, playing=playing)
     pacer.limit[handle.index] = axis.sample(limit)
-    return Bound(handle, offset), tail
+    return Bound(handle, offset), frame, tail
 
 
 def _go_on(device: Device, handle: SlotHandle) -> None:

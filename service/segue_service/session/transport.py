@@ -126,10 +126,9 @@ class Transport:
             bound, hub, axis = self._bound(), self._parts.hub, self._steering.axis
             renewed: list[tuple[Bound, int, NDArray[np.int16]]] = []
 
-            def renew(device: Device, frame: int, entries: Entries, limit: int) -> bool:
-                new, tail = slot_work.renew(device, bound, fresh, frame, entries, limit, axis, well)
-                renewed.append((new, frame, tail))
-                return True
+            def renew(device: Device, frame: int, entries: Entries, limit: int) -> int:
+                renewed.append(slot_work.renew(device, bound, fresh, frame, entries, limit, axis, well))
+                return renewed[0][1]
 
             def then() -> None:
                 new, frame, tail = renewed[0]

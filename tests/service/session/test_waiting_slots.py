@@ -151,7 +151,7 @@ async def test_a_slot_is_renewed_while_it_waits_and_the_others_go_on(wait_until:
 
     def renew(device: Device) -> tuple[Bound, Any, Bound, int]:
         other = claim(device, engine, target=20)
-        new, tail = slot_work.renew(device, old, 6, 10, [(10, Conditioning())], 500, axis)
+        new, _, tail = slot_work.renew(device, old, 6, 10, [(10, Conditioning())], 500, axis)
         return new, tail, other, int(engine.heads()[other.handle.index])
 
     new, tail, other, meanwhile = await thread.submit(renew)
@@ -169,6 +169,33 @@ async def test_a_slot_is_renewed_while_it_waits_and_the_others_go_on(wait_until:
     assert made is not None
     assert made.first_frame.tolist() == [10]
     np.testing.assert_array_equal(tail, made.pcm[0])
+
+
+async def test_a_slot_is_renewed_from_the_first_frame_that_can_be_gone_back_to() -> None:
+    """The head may have gone on since the place was worked out, and so has the end of what a rewind reaches."""
+    engine = FakeEngine(slots=1, rewind_frames=20)
+    thread = DeviceThread(engine, lambda report: None, Metrics())
+    await thread.start()
+    styles = [Conditioning(style_codes=(code,)) for code in range(3)]
+
+    def renew(device: Device) -> tuple[Bound, int, list[int]]:
+        old = claim(device, engine, target=0)
+        for _ in range(100):
+            engine.step()
+        entries = [(70, styles[0]), (78, styles[1]), (85, styles[2])]
+        new, frame, _ = slot_work.renew(device, old, 6, 70, entries, 500, Axis(engine.info))
+        codes = []
+        for _ in range(7):
+            engine.step()
+            made = engine.flush()
+            assert made is not None
+            codes.append(int(made.codes[0, 0, 1]))
+        return new, frame, codes
+
+    new, frame, codes = await thread.submit(renew)
+    await thread.stop()
+    assert (frame, new.offset) == (80, 80)
+    assert codes == [1] * 5 + [2] * 2, "under what holds there, and then what was planned"
 
 
 def test_an_engine_that_is_stuck_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
