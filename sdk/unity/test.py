@@ -172,9 +172,8 @@ def compile_all() -> int:
         if not files:
             return 0
         kind = [] if name.endswith(".exe") else ["-target:library"]
-        return run(
-            [*csc, *kind, f"-out:{BUILT / name}", *(f"-r:{BUILT / need}" for need in needs), *flags, *files], start[1]
-        )
+        linked = [f"-r:{BUILT / need}" for need in needs]
+        return run([*csc, *kind, f"-out:{BUILT / name}", *linked, *flags, *files], start[1])
 
     # What Unity fills in from the inspector is never assigned as far as a compiler sees.
     unity, engine = ["-nowarn:0649"], ["Segue.Core.dll", "UnityEngine.dll"]
