@@ -268,11 +268,17 @@ class LiveHandlers:
         check.within("playhead_sample", request.playhead_sample, 0, 2**62)
         check.within("underruns", request.underruns, 0, 1_000_000)
         check.within("round_trip_ms", request.round_trip_ms, 0, 600_000)
+        check.within("target_lead_ms", request.target_lead_ms, 0, 600_000)
         playhead = session.report(
             request.listener_id, request.playhead_sample, request.underruns, request.round_trip_ms / 1000
         )
+        if request.target_lead_ms:
+            session.ask_lead(request.listener_id, request.target_lead_ms)
         return pb.ReportPlaybackResponse(
-            head_sample=session.head_sample, playhead_sample=playhead, report_every_ms=self._settings.report_every_ms
+            head_sample=session.head_sample,
+            playhead_sample=playhead,
+            report_every_ms=self._settings.report_every_ms,
+            target_lead_ms=session.lead_ms,
         )
 
     async def get_session(self, request: pb.GetSessionRequest, caller: Caller) -> pb.GetSessionResponse:

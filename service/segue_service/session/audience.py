@@ -40,8 +40,7 @@ class Audience:
         *,
         lead_ms: int,
     ) -> None:
-        # While a session catches up with its lead, a listener that reads at once is behind by as much of it.
-        self._lag_ms = settings.listener_lag_ms + lead_ms
+        self._lead_ms = lead_ms
         self.chunks = ChunkCache(hub.history, place, codecs)
         self._hub, self._place, self._events = hub, place, events
         self._settings, self._metrics = settings, metrics
@@ -57,6 +56,26 @@ class Audience:
     def lone(self) -> Listener | None:
         """The listener, if there is exactly one."""
         return next(iter(self._listeners.values())) if len(self._listeners) == 1 else None
+
+    @property
+    def lead_ms(self) -> int:
+        """The largest lead that the session or any of its listeners was to have."""
+        return max((self._lead_ms, *(one.lead_ms for one in self._listeners.values())))
+
+    def ask_lead(self, name: str, lead_ms: int) -> bool:
+        """A listener would like this lead for as long as it listens; gives whether another one holds by that."""
+        listener, before = self.get(name), self.lead_ms
+        if listener is None:
+            return False
+        listener.lead_ms = lead_ms
+        for one in self._listeners.values():
+            one.may_lag(self._lag_ms * SAMPLE_RATE // 1000)
+        return self.lead_ms != before
+
+    @property
+    def _lag_ms(self) -> int:
+        # While a session catches up with its lead, a listener that reads at once is behind by as much of it.
+        return self._settings.listener_lag_ms + self.lead_ms
 
     def get(self, name: str) -> Listener | None:
         """A listener by name; "" is the lone one."""

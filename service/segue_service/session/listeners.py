@@ -136,6 +136,8 @@ class Listener:
         """Of the chunks to come."""
         self.playhead: int | None = None
         """As reported by the client."""
+        self.lead_ms = 0
+        """Lead that the client would like; 0: it has no wish."""
         self.ending: Goodbye | None = None
         self.on_end: Callable[[], object] | None = None
         """Called when the stream is to end, to see that it does even if its client reads nothing."""
@@ -173,6 +175,11 @@ class Listener:
             self.position = sample
             self._singles = self._first_singles
         self._ready.set()
+
+    def may_lag(self, samples: int) -> None:
+        """It may be this far behind the head, at least, before it is cut off."""
+        self._lag = max(self._lag, samples)
+        self._allowed = max(self._allowed, samples)
 
     def look(self, head: int) -> bool:
         """The head has moved; gives False if the listener is so far behind that it has to be cut off."""

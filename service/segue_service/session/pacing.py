@@ -85,6 +85,10 @@ class Pacer:
             self.place(slot, self.playhead(slot, now), now)
             self._playing[slot] = playing
 
+    def aim(self, slot: int, target: int) -> None:
+        """The slot shall be this many samples ahead of its playhead."""
+        self.target[slot] = target
+
     def rewound(self, slot: int, frame: int, now: float) -> None:
         """The slot was taken back: its next frame is its own `frame`."""
         self.follow(np.array([slot]), np.array([frame]))

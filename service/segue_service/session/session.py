@@ -58,7 +58,6 @@ class Session:
         self.session_id = session_id
         self.digest = digest
         self.record = record
-        self.lead_ms = beginning.lead_ms
         self.labels = dict(labels)
         self.underruns = 0
         self.created = time.time()
@@ -73,7 +72,8 @@ class Session:
         self._parts = parts
         self._events = EventLog(lambda event: parts.logs.note(self.place, "event", event=event))
         self._audience = Audience(
-            parts.hub, self.place, self._events, parts.settings, parts.metrics, parts.codecs, lead_ms=self.lead_ms
+            *(parts.hub, self.place, self._events, parts.settings, parts.metrics, parts.codecs),
+            lead_ms=beginning.lead_ms,
         )
         self._steering = Steering(
             Director(
@@ -181,6 +181,12 @@ class Session:
             self._transport.believe(believed)
         return believed
 
+    def ask_lead(self, listener_id: str, lead_ms: int) -> None:
+        """A listener would like this lead, within the server's limits, for as long as it listens."""
+        settings = self._parts.settings
+        if self._audience.ask_lead(listener_id, min(max(lead_ms, settings.min_lead_ms), settings.max_lead_ms)):
+            self._transport.lead(self.lead_ms)
+
     # Listening
 
     def listen(self, wish: Wish, begin: int | None, held: int | None = None) -> Listener:
@@ -201,8 +207,15 @@ class Session:
         """The stream is over. The playhead stands still when nobody listens."""
         if self._audience.leave(listener):
             self.touched = time.monotonic()
+            if listener.lead_ms:
+                self._transport.lead(self.lead_ms)
             if not len(self._audience):
                 self._transport.play_head(moves=False)
+
+    @property
+    def lead_ms(self) -> int:
+        """How far it is generated ahead of its playhead."""
+        return self._audience.lead_ms
 
     @property
     def listeners(self) -> int:

@@ -77,6 +77,12 @@ def believe(device: Device, bound: Bound, playhead: int) -> None:
         device.pacer.place(bound.handle.index, playhead, device.now())
 
 
+def lead(device: Device, bound: Bound, target: int) -> None:
+    """Generate this many samples ahead of the playhead from now on."""
+    if device.owns(bound.handle):
+        device.pacer.aim(bound.handle.index, target)
+
+
 def renew(
     device: Device,
     old: Bound,

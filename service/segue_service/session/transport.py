@@ -158,6 +158,13 @@ class Transport:
         if bound is not None:
             self._parts.device.post(lambda device: slot_work.believe(device, bound, playhead))
 
+    def lead(self, milliseconds: int) -> None:
+        """Generate this far ahead of the playhead from now on."""
+        bound = self._steering.bound
+        if bound is not None:
+            target = milliseconds * SAMPLE_RATE // 1000
+            self._parts.device.post(lambda device: slot_work.lead(device, bound, target))
+
     def close(self) -> None:
         """Give the slot back; whoever waits is told so."""
         self.status = CLOSED

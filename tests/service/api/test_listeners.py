@@ -86,3 +86,34 @@ async def test_too_many_listeners(start: Any) -> None:
         assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", "TOO_MANY_LISTENERS")
         assert refusal.retry_ms == 2000
         first.cancel()
+
+
+async def test_the_largest_lead_that_a_listener_wishes_holds_while_it_listens(start: Any, wait_until: Any) -> None:
+    async with start(min_lead_ms=100, max_lead_ms=2000, history_ms=8000) as rig:
+        opened = await rig.create(target_lead_ms=300)
+        session = rig.session(opened)
+
+        def target() -> int:
+            return int(session._parts.device.pacer.target.max()) * 1000 // 48000
+
+        first, second = opened.stream(), opened.stream()
+        names = [(await anext(aiter(call))).ready.listener_id for call in (first, second)]
+
+        async def wish(name: str, lead_ms: int) -> int:
+            request = {"listener_id": name, "playhead_sample": 0, "target_lead_ms": lead_ms}
+            return int((await opened.call("ReportPlayback", **request)).target_lead_ms)
+
+        assert await wish(names[0], 800) == 800
+        assert await wish(names[1], 1200) == 1200
+        await wait_until(lambda: target() == 1200)
+        assert await wish(names[1], 0) == 1200  # no wish is the one before
+        assert await wish("nobody", 1900) == 1200
+        assert await wish(names[0], 500_000) == 2000  # the server's own limit
+        second.cancel()
+        await wait_until(lambda: session.listeners == 1)
+        assert await wish(names[0], 50) == 300
+        await wait_until(lambda: target() == 300)
+        assert (await opened.call("GetSession")).session.target_lead_ms == 300
+        await wish(names[0], 700)
+        first.cancel()
+        await wait_until(lambda: target() == 300)

@@ -931,6 +931,7 @@ class ReportPlaybackRequest(_message.Message):
     PLAYHEAD_SAMPLE_FIELD_NUMBER: _builtins.int
     UNDERRUNS_FIELD_NUMBER: _builtins.int
     ROUND_TRIP_MS_FIELD_NUMBER: _builtins.int
+    TARGET_LEAD_MS_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """The session."""
     listener_id: _builtins.str
@@ -941,6 +942,11 @@ class ReportPlaybackRequest(_message.Message):
     """Gaps since the last report."""
     round_trip_ms: _builtins.int
     """Round trip of the last control as the client measured it; 0 if unknown."""
+    target_lead_ms: _builtins.int
+    """How far this listener would like the server to generate ahead of the playhead from now on, for as long as it
+    listens; 0: what was asked for already. Brought within the server's limits. The largest wish of a session's listeners
+    holds, and never less than CreateSession.target_lead_ms.
+    """
     def __init__(
         self,
         *,
@@ -949,10 +955,11 @@ class ReportPlaybackRequest(_message.Message):
         playhead_sample: _builtins.int = ...,
         underruns: _builtins.int = ...,
         round_trip_ms: _builtins.int = ...,
+        target_lead_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["listener_id", b"listener_id", "playhead_sample", b"playhead_sample", "round_trip_ms", b"round_trip_ms", "session_id", b"session_id", "underruns", b"underruns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["listener_id", b"listener_id", "playhead_sample", b"playhead_sample", "round_trip_ms", b"round_trip_ms", "session_id", b"session_id", "target_lead_ms", b"target_lead_ms", "underruns", b"underruns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -967,22 +974,26 @@ class ReportPlaybackResponse(_message.Message):
     HEAD_SAMPLE_FIELD_NUMBER: _builtins.int
     PLAYHEAD_SAMPLE_FIELD_NUMBER: _builtins.int
     REPORT_EVERY_MS_FIELD_NUMBER: _builtins.int
+    TARGET_LEAD_MS_FIELD_NUMBER: _builtins.int
     head_sample: _builtins.int
     """First sample not generated yet."""
     playhead_sample: _builtins.int
     """What the server took the playhead for, after clamping it to what is possible."""
     report_every_ms: _builtins.int
     """When to report next."""
+    target_lead_ms: _builtins.int
+    """The lead that holds now."""
     def __init__(
         self,
         *,
         head_sample: _builtins.int = ...,
         playhead_sample: _builtins.int = ...,
         report_every_ms: _builtins.int = ...,
+        target_lead_ms: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_sample", b"head_sample", "playhead_sample", b"playhead_sample", "report_every_ms", b"report_every_ms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["head_sample", b"head_sample", "playhead_sample", b"playhead_sample", "report_every_ms", b"report_every_ms", "target_lead_ms", b"target_lead_ms"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -37,9 +37,12 @@ namespace Segue.Audio
         private double _now;
         private int _jumps;
         private int _take;
+        private int _heardTake;
         private long _playhead = -1;
         private int _reserve;
         private int _rate;
+        private int _lowest = int.MaxValue;
+        private volatile bool _relearns;
 
         /// <param name="seconds">Audio that is held at most.</param>
         public SoundtrackMixer(double seconds = 15.0)
@@ -100,6 +103,15 @@ namespace Segue.Audio
         /// <summary>Samples that are there to be played.</summary>
         public int Reserve => Volatile.Read(ref _reserve);
 
+        /// <summary>Version of the timeline that was last heard of by the audio thread.</summary>
+        public int Take => Volatile.Read(ref _heardTake);
+
+        /// <summary>Fewest samples that were there while the stream was heard, since this was last asked; int.MaxValue: it was not heard.</summary>
+        public int TakeLowest() => Interlocked.Exchange(ref _lowest, int.MaxValue);
+
+        /// <summary>The server keeps another lead now: learn anew what the reserve is. Any thread.</summary>
+        public void Relearn() => _relearns = true;
+
         /// <summary>Times that the stream ran dry.</summary>
         public int Underruns => _ladder.Underruns;
 
@@ -132,7 +144,10 @@ namespace Segue.Audio
                 done += count;
             }
             Interlocked.Exchange(ref _playhead, _ring.HasBegun ? _ring.Playhead : -1);
-            Volatile.Write(ref _reserve, _ring.Available);
+            Volatile.Write(ref _heardTake, _ring.Take);
+            int reserve = _ring.Available, lowest = Volatile.Read(ref _lowest);
+            Volatile.Write(ref _reserve, reserve);
+            if (reserve < lowest && _ladder.Mode == MixerMode.Playing) Interlocked.CompareExchange(ref _lowest, reserve, lowest);
         }
 
         private void Arrive()
@@ -148,6 +163,11 @@ namespace Segue.Audio
         private double Rate(double seconds)
         {
             _now += seconds;
+            if (_relearns)
+            {
+                _relearns = false;
+                _lead.Forget();
+            }
             if (_ring.Jumps != _jumps || _ladder.Mode != MixerMode.Playing || !HoldsLead || _ladder.End != long.MaxValue) _lead.Forget();
             else
             {

@@ -36,7 +36,7 @@ namespace Segue
             _options = options;
             _saved = saved;
             _reception = new Reception(options, options.Resume ? new Keeper() : null);
-            _reporter = new Reporter(session, channel, () => _reception);
+            _reporter = new Reporter(session, channel, options, () => _reception);
         }
 
         public ConnectionState State => (ConnectionState)Volatile.Read(ref _state);
@@ -50,6 +50,8 @@ namespace Segue
         public int Resumes { get; private set; }
 
         public int Gaps => _reception.Gaps;
+
+        public int LeadMs => _reporter.LeadMs;
 
         public TimeSpan RoundTrip => _reporter.RoundTrip;
 

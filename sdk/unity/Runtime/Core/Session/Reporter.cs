@@ -18,11 +18,16 @@ namespace Segue
         private readonly Func<Reception> _reception;
         private volatile int _every = 500;
         private volatile int _failures;
+        private readonly LeadWish _wish;
+        private readonly Stopwatch _clock = Stopwatch.StartNew();
         private int _underruns;
+        private int _leadMs;
         private long _roundTrip;
 
-        public Reporter(SoundtrackSession session, GrpcWebChannel channel, Func<Reception> reception)
+        public Reporter(SoundtrackSession session, GrpcWebChannel channel, SessionOptions options, Func<Reception> reception)
         {
+            _wish = new LeadWish(options.Lead, options.MostLead);
+            _leadMs = options.Lead;
             _session = session;
             _channel = channel;
             _reception = reception;
@@ -30,6 +35,9 @@ namespace Segue
 
         /// <summary>Of the last report.</summary>
         public TimeSpan RoundTrip => TimeSpan.FromTicks(Interlocked.Read(ref _roundTrip));
+
+        /// <summary>What the server keeps, as far as it has said.</summary>
+        public int LeadMs => Volatile.Read(ref _leadMs);
 
         /// <summary>
         /// Called when neither reports have got through nor anything has come for a while: a connection may be dead without
@@ -66,6 +74,15 @@ namespace Segue
             }
         }
 
+        /// <summary>The server keeps this lead now; 0: one that doesn't say.</summary>
+        private void Keep(int leadMs)
+        {
+            if (leadMs <= 0 || leadMs == LeadMs) return;
+            Volatile.Write(ref _leadMs, leadMs);
+            _session.Mixer.MostPrime = SessionOptions.MostPrime(leadMs);
+            _session.Mixer.Relearn();
+        }
+
         private void Cut()
         {
             try
@@ -80,7 +97,9 @@ namespace Segue
 
         private async Task ReportAsync(string listener, long playhead, CancellationToken stop)
         {
-            int underruns = _session.Mixer.Underruns, since = underruns - _underruns;
+            var mixer = _session.Mixer;
+            int underruns = mixer.Underruns, since = underruns - _underruns, lowest = mixer.TakeLowest();
+            _wish.Observe(_clock.Elapsed.TotalSeconds, lowest == int.MaxValue ? lowest : lowest / 48, underruns, mixer.Take);
             var request = new ReportPlaybackRequest
             {
                 SessionId = _session.Id,
@@ -88,6 +107,7 @@ namespace Segue
                 PlayheadSample = playhead,
                 Underruns = since,
                 RoundTripMs = (int)Math.Min(600000.0, RoundTrip.TotalMilliseconds),
+                TargetLeadMs = _wish.HasChanged ? _wish.Milliseconds : 0,
             };
             var watch = Stopwatch.StartNew();
             try
@@ -98,6 +118,7 @@ namespace Segue
                 _underruns = underruns;
                 _failures = 0;
                 Every(answer.ReportEveryMs);
+                Keep(answer.TargetLeadMs);
             }
             catch (SegueException error)
             {

@@ -25,6 +25,9 @@ namespace Segue
         /// <summary>How far the server generates ahead, 100 to 10,000; 0: 300.</summary>
         public int LeadMs;
 
+        /// <summary>How far a bad network may push it; 0: 2,000, or LeadMs if that is more; LeadMs: it is not pushed.</summary>
+        public int MostLeadMs;
+
         /// <summary>Create it paused, to be started by Play.</summary>
         public bool Paused;
 
@@ -44,10 +47,16 @@ namespace Segue
         public bool Resume = true;
 
         /// <summary>Samples that have to be there before they are played: two thirds of the lead, at most 200 ms.</summary>
-        internal int Prime => System.Math.Min(9600, (LeadMs > 0 ? LeadMs : 300) * 48 * 2 / 3);
+        internal int Prime => System.Math.Min(9600, Lead * 48 * 2 / 3);
+
+        /// <summary>LeadMs, or what it is if nothing was said.</summary>
+        internal int Lead => LeadMs > 0 ? LeadMs : 300;
+
+        /// <summary>MostLeadMs, or what it is if nothing was said.</summary>
+        internal int MostLead => System.Math.Max(Lead, MostLeadMs > 0 ? MostLeadMs : 2000);
 
         /// <summary>Samples that may have to be there after the stream has run dry: the server sends no more than the lead.</summary>
-        internal int MostPrime => (LeadMs > 0 ? LeadMs : 300) * 48 * 4 / 5;
+        internal static int MostPrime(int leadMs) => leadMs * 48 * 4 / 5;
 
         /// <param name="state">State to begin in, if it is another one than was asked for; or empty.</param>
         internal CreateSessionRequest Request(string requestId, string state)

@@ -36,7 +36,7 @@ namespace Segue
             Id = id;
             Token = token;
             IsOurs = id == null;
-            Mixer = new SoundtrackMixer(Math.Max(15.0, options.LeadMs / 1000.0 + 5.0)) { Prime = options.Prime, MostPrime = options.MostPrime };
+            Mixer = new SoundtrackMixer(Math.Max(15.0, options.MostLead / 1000.0 + 5.0)) { Prime = options.Prime, MostPrime = SessionOptions.MostPrime(options.Lead) };
             Fallback = new Fallback(Mixer);
             _listening = new Listening(this, _channel, options, saved);
             if (id != null) _created.SetResult(true);
@@ -82,6 +82,9 @@ namespace Segue
 
         /// <summary>Times that samples were missed for good.</summary>
         public int Gaps => _listening.Gaps;
+
+        /// <summary>How far the server generates ahead, in milliseconds, as far as it is known.</summary>
+        public int LeadMs => _listening.LeadMs;
 
         /// <summary>Round trip of the last report; zero before there was one.</summary>
         public TimeSpan RoundTrip => _listening.RoundTrip;

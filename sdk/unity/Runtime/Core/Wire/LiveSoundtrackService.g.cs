@@ -759,6 +759,7 @@ namespace Segue.V1
         public long PlayheadSample { get; set; }
         public int Underruns { get; set; }
         public int RoundTripMs { get; set; }
+        public int TargetLeadMs { get; set; }
 
         public static ReportPlaybackRequest Parse(byte[] data)
         {
@@ -775,6 +776,7 @@ namespace Segue.V1
             if (PlayheadSample != 0) to.Int64(3, PlayheadSample);
             if (Underruns != 0) to.Int64(4, Underruns);
             if (RoundTripMs != 0) to.Int64(5, RoundTripMs);
+            if (TargetLeadMs != 0) to.Int64(6, TargetLeadMs);
         }
 
         public void MergeFrom(ref ProtoReader from)
@@ -798,6 +800,9 @@ namespace Segue.V1
                     case 5 when type == 0:
                         RoundTripMs = from.Int32();
                         break;
+                    case 6 when type == 0:
+                        TargetLeadMs = from.Int32();
+                        break;
                     default: from.Skip(field, type); break;
                 }
             }
@@ -809,6 +814,7 @@ namespace Segue.V1
         public long HeadSample { get; set; }
         public long PlayheadSample { get; set; }
         public int ReportEveryMs { get; set; }
+        public int TargetLeadMs { get; set; }
 
         public static ReportPlaybackResponse Parse(byte[] data)
         {
@@ -823,6 +829,7 @@ namespace Segue.V1
             if (HeadSample != 0) to.Int64(1, HeadSample);
             if (PlayheadSample != 0) to.Int64(2, PlayheadSample);
             if (ReportEveryMs != 0) to.Int64(3, ReportEveryMs);
+            if (TargetLeadMs != 0) to.Int64(4, TargetLeadMs);
         }
 
         public void MergeFrom(ref ProtoReader from)
@@ -839,6 +846,9 @@ namespace Segue.V1
                         break;
                     case 3 when type == 0:
                         ReportEveryMs = from.Int32();
+                        break;
+                    case 4 when type == 0:
+                        TargetLeadMs = from.Int32();
                         break;
                     default: from.Skip(field, type); break;
                 }
