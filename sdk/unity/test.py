@@ -41,6 +41,11 @@ MONO_DEVEL = "./usr/lib/mono/4.5/Facades/netstandard.dll"
 RUNTIME_CONFIG = """{"runtimeOptions": {"tfm": "netcoreapp3.1",
   "framework": {"name": "Microsoft.NETCore.App", "version": "3.1.0"}}}
 """
+STARTER_TESTS = "StarterTests"
+NO_SUCH_TEST = 3
+"""What the runner says of names that no test has."""
+OUTSIDE = ("Outside/Runner.cs", "Outside/NUnitShim.cs", "Check.cs", "SlowProxy.cs")
+"""What the tests of the component have in common with those of the core."""
 LIMIT_S = 600
 
 
@@ -156,8 +161,11 @@ def mono() -> tuple[list[object], dict[str, str]] | None:
     return None if found is None else ([found, "--debug"], {})
 
 
-def compile_all() -> int:
-    """Everything, warnings as errors, against .NET Standard 2.1 (Unity's profile of that name) and a stub of Unity."""
+def compile_all(whole: bool = True) -> int:
+    """Everything, warnings as errors, against .NET Standard 2.1 (Unity's profile of that name) and a stub of Unity.
+
+    whole: else only what needs no Unity.
+    """
     start = dotnet()
     assert start is not None
     BUILT.mkdir(parents=True, exist_ok=True)
@@ -165,12 +173,13 @@ def compile_all() -> int:
     compiler = next((SDK / "sdk").glob("*/Roslyn/bincore/csc.dll"))
     csc = [*start[0], compiler, "-nologo", "-nostdlib", "-langversion:8", "-warnaserror+", "-debug:portable"]
     csc += [f"-r:{path}" for path in references]
-    (BUILT / "Segue.Core.Tests.runtimeconfig.json").write_text(RUNTIME_CONFIG, encoding="utf-8")
 
     def build(name: str, folder: str, needs: Sequence[str] = (), flags: Sequence[str] = ()) -> int:
         files = sources(folder)
         if not files:
             return 0
+        if name.endswith(".exe"):
+            (BUILT / name).with_suffix(".runtimeconfig.json").write_text(RUNTIME_CONFIG, encoding="utf-8")
         kind = [] if name.endswith(".exe") else ["-target:library"]
         linked = [f"-r:{BUILT / need}" for need in needs]
         return run([*csc, *kind, f"-out:{BUILT / name}", *linked, *flags, *files], start[1])
@@ -178,14 +187,19 @@ def compile_all() -> int:
     # What Unity fills in from the inspector is never assigned as far as a compiler sees.
     unity, engine = ["-nowarn:0649"], ["Segue.Core.dll", "UnityEngine.dll"]
     webgl = [*unity, "-define:UNITY_WEBGL", "-warnaserror-", "-nowarn:1030,0414,0169"]
+    editor = [*engine, "Segue.Unity.dll", "UnityEditor.dll", "Segue.Unity.Editor.dll"]
+    outside = [str(PACKAGE / "Tests" / "Core" / name) for name in OUTSIDE]
+    code = build("Segue.Core.dll", "Runtime/Core") or build("Segue.Core.Tests.exe", "Tests/Core", ["Segue.Core.dll"])
+    if code or not whole:
+        return code
     return (
-        build("Segue.Core.dll", "Runtime/Core")
-        or build("Segue.Core.Tests.exe", "Tests/Core", ["Segue.Core.dll"])
-        or build("UnityEngine.dll", "Tests/UnityStub~/Engine")
+        build("UnityEngine.dll", "Tests/UnityStub~/Engine")
         or build("UnityEditor.dll", "Tests/UnityStub~/Editor", ["UnityEngine.dll"])
         or build("Segue.Unity.WebGL.dll", "Runtime/Unity", engine, webgl)
         or build("Segue.Unity.dll", "Runtime/Unity", engine, unity)
+        or build("Segue.Unity.Tests.exe", "Tests/Player~", [*engine, "Segue.Unity.dll"], outside)
         or build("Segue.Unity.Editor.dll", "Editor", [*engine, "Segue.Unity.dll", "UnityEditor.dll"], unity)
+        or build("Segue.Unity.Editor.Tests.exe", "Tests/Editor~", editor, outside)
         or build("Segue.Samples.dll", "Samples~", [*engine, "Segue.Unity.dll"], unity)
     )
 
@@ -195,21 +209,22 @@ def sources(folder: str) -> list[Path]:
 
 
 @contextmanager
-def server() -> Iterator[dict[str, str]]:
-    """A real server on the fake engine for the end-to-end tests, as variables that name it; none without a .venv."""
+def server(model: str, variable: str) -> Iterator[dict[str, str]]:
+    """A real server for the end-to-end tests, as variables that name it; none without a .venv."""
     python = ROOT / ".venv" / "bin" / "python"
-    script = PACKAGE / "Tools~" / "fake_server.py"
+    script = PACKAGE / "Tools~" / "test_server.py"
     if not python.exists():
         print("-- end-to-end tests SKIPPED: there is no .venv (python3 dev.py setup)", flush=True)
         yield {}
         return
-    process = subprocess.Popen([python, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    command: list[str | Path] = [python, script, "--model", model]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline().strip()
         if not line.startswith("http"):
             raise SystemExit(f"the server for the end-to-end tests did not start: {line or process.wait()}")
-        yield {"SEGUE_SERVER": line}
+        yield {variable: line}
     finally:
         process.terminate()
         process.wait(30)
@@ -222,7 +237,10 @@ def main() -> int:
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument(
-        "--listen", nargs="+", metavar="WORD", help="ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE,STATE [s16|qoa]"
+        "--listen",
+        nargs="+",
+        metavar="WORD",
+        help="ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE[,STATE…] [s16|qoa] [baked=FOLDER] [wav=FILE] [log=FILE]",
     )
     parser.add_argument("--runtime", choices=("dotnet", "mono"), default="mono", help="that listens; Unity's is a Mono")
     wanted = parser.parse_args()
@@ -233,7 +251,7 @@ def main() -> int:
     if dotnet() is None:
         print("-- Unity SDK SKIPPED, all of it: no C# compiler (python3 sdk/unity/test.py --install)", flush=True)
         return 1 if wanted.strict else 0
-    if run([sys.executable, PACKAGE / "Tools~" / "make_meta.py", "--check"]) != 0 or compile_all() != 0:
+    if run([sys.executable, PACKAGE / "Tools~" / "make_meta.py", "--check"]) != 0 or compile_all(not wanted.listen):
         return 1
     if wanted.listen:
         chosen = dotnet() if wanted.runtime == "dotnet" else mono()
@@ -250,9 +268,21 @@ def main() -> int:
             failed += wanted.strict
             continue
         print(f"-- tests on {name}", flush=True)
-        with server() as address:
-            command = [*start[0], BUILT / "Segue.Core.Tests.exe", *([wanted.only] if wanted.only else [])]
-            failed += run(command, {**start[1], **vectors, **address, "SEGUE_PACKAGE": str(PACKAGE)}) != 0
+        program = [*start[0], BUILT / "Segue.Core.Tests.exe"]
+        player = [*start[0], BUILT / "Segue.Unity.Tests.exe"]
+        editor = [*start[0], BUILT / "Segue.Unity.Editor.Tests.exe"]
+        if not wanted.only.startswith(STARTER_TESTS):
+            with server("fake", "SEGUE_SERVER") as address:
+                words = [f"-{STARTER_TESTS}", *([wanted.only] if wanted.only else [])]
+                variables = {**start[1], **vectors, **address, "SEGUE_PACKAGE": str(PACKAGE)}
+                codes = {run([*tests, *words], variables) for tests in (program, player, editor)}
+                failed += not codes <= {0, NO_SUCH_TEST} or codes == {NO_SUCH_TEST}
+        # Once is enough for what takes so long: on Mono, which is what Unity has.
+        if name == "Mono" and (not wanted.only or wanted.only.startswith(STARTER_TESTS)):
+            print("-- tests on Mono against the starter model", flush=True)
+            with server("starter", "SEGUE_STARTER") as address:
+                if address:
+                    failed += run([*program, wanted.only or STARTER_TESTS], {**start[1], **address}) != 0
     return 1 if failed else 0
 
 

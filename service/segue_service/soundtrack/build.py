@@ -3,8 +3,8 @@
 
     {"format": 1, "hash": "sha256:…", "document": {…the soundtrack, every default filled in…}}
 
-The hash is over the document as compact JSON with sorted keys, so it survives a
-client that writes keys in its own order.
+The hash is over what differs from the defaults, as compact JSON with sorted keys: it survives a client that
+writes keys in its own order, and a version of the language that has more keys.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ def document_of(soundtrack: Soundtrack) -> dict[str, Any]:
 
 
 def content_hash(soundtrack: Soundtrack) -> str:
-    """ "sha256:…" over the canonical document."""
-    text = json.dumps(document_of(soundtrack), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    """ "sha256:…" over the canonical document without what is as it is by default."""
+    told = soundtrack.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 

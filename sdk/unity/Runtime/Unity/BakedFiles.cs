@@ -7,8 +7,8 @@ using UnityEngine;
 namespace Segue
 {
     /// <summary>
-    /// What `segue bake --format wav` wrote, in a folder below StreamingAssets. Where those are no plain files (Android,
-    /// WebGL), the player says so and plays without.
+    /// What `segue bake --format wav` wrote, in a folder of plain files below StreamingAssets; read when it is needed. What is
+    /// no plain file (Android), or no WAV, is the business of <see cref="StreamingFiles"/>.
     /// </summary>
     public sealed class BakedFiles : IBakedFiles
     {
@@ -19,8 +19,7 @@ namespace Segue
         {
             _folder = Path.Combine(Application.streamingAssetsPath, folder);
             if (!Directory.Exists(_folder))
-                throw new DirectoryNotFoundException(
-                    _folder + ": no such folder of plain files; `segue bake --format wav --out` writes one. On Android, give the player files of your own: SoundtrackPlayer.Baked");
+                throw new DirectoryNotFoundException(_folder + ": no such folder; `segue bake --out` writes one");
         }
 
         public byte[] Read(string path) => File.ReadAllBytes(Path.Combine(_folder, path));

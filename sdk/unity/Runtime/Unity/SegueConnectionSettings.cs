@@ -12,6 +12,23 @@ namespace Segue
         [SerializeField] private string address = "http://localhost:7471";
 
         /// <summary>The server's gRPC-Web address. Throws UriFormatException if it is none.</summary>
-        public Uri Address => new Uri(address, UriKind.Absolute);
+        public Uri Address
+        {
+            get
+            {
+                // "localhost:7471" is an address, too: of a scheme that is called localhost.
+                if (Uri.TryCreate(address, UriKind.Absolute, out var found)
+                    && (found.Scheme == Uri.UriSchemeHttp || found.Scheme == Uri.UriSchemeHttps)) return found;
+                throw new UriFormatException("connection settings: expected an address such as http://localhost:7471, got \"" + address + "\"");
+            }
+        }
+
+        /// <summary>Settings that are no asset, for players that are made by code.</summary>
+        public static SegueConnectionSettings At(string address)
+        {
+            var made = CreateInstance<SegueConnectionSettings>();
+            made.address = address;
+            return made;
+        }
     }
 }

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 using System;
 using System.Collections.Generic;
-using System.Diagnostics;
-using System.IO;
 using System.Linq;
-using System.Net.Sockets;
-using System.Threading;
 using NUnit.Framework;
 using Segue.Audio;
 using Segue.V1;
@@ -19,8 +15,6 @@ namespace Segue.Tests
     [TestFixture]
     public sealed class EndToEndTests
     {
-        private const int Callback = 480;
-
         [Test]
         public void ASessionIsHeardAndSteered()
         {
@@ -116,17 +110,18 @@ namespace Segue.Tests
         [Test]
         public void AKilledServerIsSurvivedUnderTheLoop()
         {
+            var server = Server();
             using (var client = Client())
             using (var card = new Card(client.Create(new SessionOptions { Soundtrack = "dungeon" })))
             {
                 var session = card.Session;
                 session.Fallback.Use(new BakedFolder(new BakedTests.Files()));
                 card.Until(() => session.Mixer.Playhead > 48000, "a second of music");
-                Control("kill");
+                server.Kill();
                 card.Until(() => session.Mixer.Mode == MixerMode.Starved, "starvation");
                 card.Until(() => Math.Abs(card.Last - BakedTests.Files.Explore / 32768f) < 1e-6, "the loop is heard");
                 long playhead = session.Mixer.Playhead;
-                Control("start");
+                server.Start();
                 card.Until(() => session.Mixer.Mode == MixerMode.Playing && session.Mixer.Playhead > playhead + 48000, "the music goes on", 30);
                 Check.Equal(1, session.Resumes, "resumes");
                 Check.Equal(0, session.Gaps, "gaps");
@@ -138,7 +133,7 @@ namespace Segue.Tests
         [Test]
         public void ASlowNetworkIsHeardWithoutGapsAndSteered()
         {
-            using (var network = new SlowProxy(new Uri(Server()[0]), 30, 80))
+            using (var network = new SlowProxy(Server().Address, 30, 80))
             using (var client = new SegueClient(network.Address))
             using (var card = new Card(client.Create(new SessionOptions { Soundtrack = "dungeon", LeadMs = 1000, Encoding = AudioEncoding.Qoa })))
             {
@@ -156,7 +151,7 @@ namespace Segue.Tests
         [Test]
         public void AConnectionThatIsDeadWithoutTellingIsNoticed()
         {
-            using (var network = new SlowProxy(new Uri(Server()[0]), 1, 0))
+            using (var network = new SlowProxy(Server().Address, 1, 0))
             using (var client = new SegueClient(network.Address))
             using (var card = new Card(client.Create(new SessionOptions { Soundtrack = "dungeon" })))
             {
@@ -173,94 +168,8 @@ namespace Segue.Tests
             }
         }
 
-        private static SegueClient Client() => new SegueClient(new Uri(Server()[0]));
+        private static SegueClient Client() => new SegueClient(Server().Address);
 
-        private static string[] Server()
-        {
-            string server = Environment.GetEnvironmentVariable("SEGUE_SERVER");
-            if (string.IsNullOrEmpty(server)) Check.Skip("$SEGUE_SERVER names no server");
-            return server.Split(' ');
-        }
-
-        private static void Control(string word)
-        {
-            using (var socket = new TcpClient("127.0.0.1", int.Parse(Server()[1])))
-            using (var stream = socket.GetStream())
-            using (var writer = new StreamWriter(stream))
-            using (var reader = new StreamReader(stream))
-            {
-                writer.WriteLine(word);
-                writer.Flush();
-                Check.Equal("ok", reader.ReadLine());
-            }
-        }
-
-        /// <summary>A sound card and a game loop: it calls back every 10 ms and polls events.</summary>
-        private sealed class Card : IDisposable
-        {
-            private readonly Thread _thread;
-            private volatile bool _stopped;
-            private volatile float _last;
-            private volatile float _loudest;
-
-            public Card(SoundtrackSession session)
-            {
-                Session = session;
-                session.Start();
-                _thread = new Thread(Run) { IsBackground = true };
-                _thread.Start();
-            }
-
-            public SoundtrackSession Session { get; }
-
-            public List<Event> Events { get; } = new List<Event>();
-
-            public float Last => _last;
-
-            public float Loudest => _loudest;
-
-            public void Until(Func<bool> holds, string what, int seconds = 15)
-            {
-                try
-                {
-                    Check.Soon(() =>
-                    {
-                        for (Event raised; (raised = Session.NextEvent()) != null;) Events.Add(raised);
-                        return holds();
-                    }, what, seconds);
-                }
-                catch (InvalidOperationException error)
-                {
-                    throw new InvalidOperationException(
-                        error.Message + " (" + Session.State + ", " + Session.Mixer.Mode + ", playhead " + Session.Mixer.Playhead + ", reserve " + Session.Mixer.Reserve + ", underruns "
-                        + Session.Mixer.Underruns + ", " + Session.Error + ")", error);
-                }
-            }
-
-            public void Dispose()
-            {
-                _stopped = true;
-                _thread.Join();
-                Session.Dispose();
-            }
-
-            private void Run()
-            {
-                var buffer = new float[2 * Callback];
-                var watch = Stopwatch.StartNew();
-                for (long played = 0; !_stopped;)
-                {
-                    if (played > watch.Elapsed.TotalSeconds * 48000)
-                    {
-                        Thread.Sleep(2);
-                        continue;
-                    }
-                    Session.Mixer.Render(buffer, Callback, 2, 48000);
-                    played += Callback;
-                    _last = buffer[2 * Callback - 1];
-                    foreach (float value in buffer) if (Math.Abs(value) > _loudest) _loudest = Math.Abs(value);
-                }
-            }
-        }
+        private static TestServer Server() => new TestServer("SEGUE_SERVER");
     }
 }

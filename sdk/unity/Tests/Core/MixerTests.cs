@@ -63,6 +63,18 @@ namespace Segue.Tests
         }
 
         [Test]
+        public void AChangeOfVolumeIsNoStep()
+        {
+            var mixer = Mixer();
+            Send(mixer, 0, 0, 20000, at => 10000);
+            Render(mixer, 4800);
+            mixer.Volume = 0.25f;
+            var heard = Render(mixer, 4800);
+            Check.That(RingTests.Steepest(heard) < 20f / 32768f, "a step of " + RingTests.Steepest(heard) * 32768f);
+            Check.Near(2500 / 32768f, heard[heard.Length - 1], 1e-6, "a quarter");
+        }
+
+        [Test]
         public void AShortageThatPassesIsNoUnderrun()
         {
             var mixer = Mixer();

@@ -112,11 +112,15 @@ namespace Segue.Tests
             {
                 Heard(server, session, 0);
                 Render(session, 9600);
+                session.PostEventAsync("noise", set: new Dictionary<string, double> { ["danger"] = 0.75 }).GetAwaiter().GetResult();
+                Check.Throws<SegueException>(() => session.SetParametersAsync(new Dictionary<string, double> { ["dagner"] = 1.0 }).GetAwaiter().GetResult());
                 server.Sessions.Clear();
                 server.End(well: false);
                 Check.Soon(() => server.Streams.Count == 2, "another stream");
                 Check.Equal(null, server.Streams.Last().FromSample);
                 Check.Equal("explore", server.Created.Last().InitialState);
+                Check.Equal("danger", server.Created.Last().Parameters.Single().Name, "what was refused is not remembered");
+                Check.Equal(0.75, server.Created.Last().Parameters.Single().Value);
                 server.SendAudio(0, 24000, value: 2000);
                 Check.Soon(() => session.Mixer.Blocks.Waiting > 0, "audio");
                 Render(session, 2400);

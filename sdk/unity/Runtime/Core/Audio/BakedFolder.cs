@@ -54,6 +54,16 @@ namespace Segue.Audio
         /// <summary>Names of the stingers that were baked.</summary>
         public IReadOnlyCollection<string> Stingers => _stingers.Keys;
 
+        /// <summary>Paths of the files that the manifest names, each once; the initial state's first.</summary>
+        public IReadOnlyList<string> Files()
+        {
+            var found = new List<string>();
+            Name(_states, Initial, found);
+            foreach (string state in _states.Keys) Name(_states, state, found);
+            foreach (string stinger in _stingers.Keys) Name(_stingers, stinger, found);
+            return found;
+        }
+
         /// <summary>The loop of a state; null if it has none. Takes a while: it reads and decodes a file.</summary>
         public Recording Loop(string state)
         {
@@ -79,6 +89,12 @@ namespace Segue.Audio
             gainDb = (float)Get<double>(entry, "gain_db", name);
             short[] samples = Samples(Get<string>(entry, "file", name), out int rate);
             return Recording.At48k(samples, rate);
+        }
+
+        private static void Name(Dictionary<string, object> entries, string key, List<string> into)
+        {
+            if (entries.TryGetValue(key, out object found) && found is Dictionary<string, object> entry
+                && entry.TryGetValue("file", out object file) && file is string path && !into.Contains(path)) into.Add(path);
         }
 
         private short[] Samples(string path, out int rate)

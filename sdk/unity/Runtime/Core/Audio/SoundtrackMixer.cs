@@ -34,6 +34,7 @@ namespace Segue.Audio
         private readonly Ladder _ladder;
         private readonly float[] _input = new float[2 * Piece * MostStep];
         private readonly float[] _output = new float[2 * Piece];
+        private float _gain = 1f;
         private double _now;
         private int _jumps;
         private int _take;
@@ -91,7 +92,7 @@ namespace Segue.Audio
         /// <summary>Whether playing is held in time with other listeners by a rate of 1 ± 0.5 %.</summary>
         public bool HoldsLead { get; set; } = true;
 
-        /// <summary>Loudness, 0 to 1, on top of whatever the engine does.</summary>
+        /// <summary>Loudness, 0 to 1, on top of whatever the engine does. A change is spread over the next callback.</summary>
         public float Volume { get; set; } = 1f;
 
         /// <summary>What is done.</summary>
@@ -135,12 +136,14 @@ namespace Segue.Audio
             Arrive();
             double rate = Rate(frames / (double)deviceRate);
             ulong step = Resampler.Step(Math.Min(MostStep - 1, rate * SampleRate / deviceRate));
+            float volume = Volume, gain = _gain, climb = (volume - gain) / frames;
+            _gain = volume;
             for (int done = 0; done < frames;)
             {
                 int count = Math.Min(Piece, frames - done), needed = _resampler.Needed(count, step);
                 _ladder.Read(_input, needed);
                 _resampler.Process(_input, _output, count, step);
-                Spread(_output, into, done, count, channels, Volume);
+                Spread(_output, into, done, count, channels, gain + done * climb, climb);
                 done += count;
             }
             Interlocked.Exchange(ref _playhead, _ring.HasBegun ? _ring.Playhead : -1);
@@ -183,12 +186,12 @@ namespace Segue.Audio
             return 1.0;
         }
 
-        private static void Spread(float[] stereo, float[] into, int at, int count, int channels, float volume)
+        private static void Spread(float[] stereo, float[] into, int at, int count, int channels, float gain, float climb)
         {
             for (int i = 0; i < count; i++)
             {
                 int to = (at + i) * channels;
-                float left = stereo[2 * i] * volume, right = stereo[2 * i + 1] * volume;
+                float volume = gain + i * climb, left = stereo[2 * i] * volume, right = stereo[2 * i + 1] * volume;
                 if (channels == 1) into[to] = 0.5f * (left + right);
                 else
                 {

@@ -20,7 +20,7 @@ namespace Segue
             string name, ExitSourceAt at = ExitSourceAt.Unspecified, IReadOnlyDictionary<string, double> set = null)
         {
             var request = new PostEventRequest { Control = await HeaderAsync(at, set).ConfigureAwait(false), Event = name };
-            return (await SteerAsync("PostEvent", request, new PostEventResponse()).ConfigureAwait(false)).Outcome;
+            return (await SteerAsync("PostEvent", request, new PostEventResponse(), set).ConfigureAwait(false)).Outcome;
         }
 
         /// <summary>Go to a state by name. Where the server can't be reached, the fallback goes there alone.</summary>
@@ -30,7 +30,7 @@ namespace Segue
             try
             {
                 var request = new SetStateRequest { Control = await HeaderAsync(at, set).ConfigureAwait(false), State = state };
-                return (await SteerAsync("SetState", request, new SetStateResponse()).ConfigureAwait(false)).Outcome;
+                return (await SteerAsync("SetState", request, new SetStateResponse(), set).ConfigureAwait(false)).Outcome;
             }
             catch (SegueException error) when (Reception.IsPassing(error))
             {
@@ -46,7 +46,7 @@ namespace Segue
             var change = new ParameterChange { IgnoreSeekSpeed = jump };
             foreach (var pair in values) change.Values.Add(new ParameterValue { Name = pair.Key, Value = pair.Value });
             var request = new SetParametersRequest { Control = await HeaderAsync().ConfigureAwait(false), Parameters = change };
-            return (await SteerAsync("SetParameters", request, new SetParametersResponse()).ConfigureAwait(false)).Outcome;
+            return (await SteerAsync("SetParameters", request, new SetParametersResponse(), values).ConfigureAwait(false)).Outcome;
         }
 
         /// <summary>Play a stinger.</summary>
@@ -128,6 +128,14 @@ namespace Segue
             return header;
         }
 
+        /// <summary>What a session that is begun anew is to begin with.</summary>
+        private void Remember(IReadOnlyDictionary<string, double> values)
+        {
+            if (values == null) return;
+            lock (_values)
+                foreach (var pair in values) _values[pair.Key] = pair.Value;
+        }
+
         /// <summary>Wait until there is a session to steer.</summary>
         private async Task CreatedAsync()
         {
@@ -143,7 +151,25 @@ namespace Segue
         }
 
         /// <summary>Send a control; while its session is being brought back, it waits for it.</summary>
-        private async Task<T> SteerAsync<T>(string method, IMessage request, T answer)
+        /// <param name="set">Parameters that it sets; or null.</param>
+        private async Task<T> SteerAsync<T>(string method, IMessage request, T answer, IReadOnlyDictionary<string, double> set = null)
+            where T : IMessage
+        {
+            try
+            {
+                answer = await SendAsync(method, request, answer).ConfigureAwait(false);
+                Remember(set);
+                return answer;
+            }
+            catch (SegueException error) when (Reception.IsPassing(error))
+            {
+                // A value that there is no way to tell is for whoever comes after; one that was refused is not.
+                Remember(set);
+                throw;
+            }
+        }
+
+        private async Task<T> SendAsync<T>(string method, IMessage request, T answer)
             where T : IMessage
         {
             for (int attempt = 1; ; attempt++)

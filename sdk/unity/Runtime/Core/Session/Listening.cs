@@ -225,7 +225,7 @@ namespace Segue
 
         private async Task<Next> CreateAsync(ResumeRequest from, string state, CancellationToken stop)
         {
-            var request = _options.Request(Guid.NewGuid().ToString("N"), state);
+            var request = _options.Request(Guid.NewGuid().ToString("N"), state, state.Length > 0 ? _session.Values() : null);
             if (from != null)
             {
                 request = new CreateSessionRequest { Resume = from, RequestId = request.RequestId, TargetLeadMs = _options.LeadMs, Paused = _options.Paused };

@@ -59,7 +59,8 @@ namespace Segue
         internal static int MostPrime(int leadMs) => leadMs * 48 * 4 / 5;
 
         /// <param name="state">State to begin in, if it is another one than was asked for; or empty.</param>
-        internal CreateSessionRequest Request(string requestId, string state)
+        /// <param name="values">Parameters that have another value by now; or null.</param>
+        internal CreateSessionRequest Request(string requestId, string state, Dictionary<string, double> values)
         {
             var request = new CreateSessionRequest
             {
@@ -71,7 +72,9 @@ namespace Segue
                 Paused = Paused,
                 RequestId = requestId,
             };
-            foreach (var pair in Parameters) request.Parameters.Add(new ParameterValue { Name = pair.Key, Value = pair.Value });
+            var first = new Dictionary<string, double>(Parameters);
+            if (values != null) foreach (var pair in values) first[pair.Key] = pair.Value;
+            foreach (var pair in first) request.Parameters.Add(new ParameterValue { Name = pair.Key, Value = pair.Value });
             foreach (var pair in Labels) request.Labels[pair.Key] = pair.Value;
             return request;
         }

@@ -24,6 +24,7 @@ namespace Segue
         private readonly SessionOptions _options;
         private readonly string _clientToken;
         private readonly EventQueue _events = new EventQueue();
+        private readonly Dictionary<string, double> _values = new Dictionary<string, double>();
         private readonly Listening _listening;
         private int _started;
 
@@ -134,12 +135,13 @@ namespace Segue
             Mixer.End = Math.Max(0, Mixer.Playhead);
         }
 
-        /// <summary>Free the session on the server, and let go.</summary>
+        /// <summary>Free the session on the server, one that is being created too, and let go.</summary>
         public async Task CloseAsync()
         {
-            string id = Id;
             try
             {
+                if (Id == null && State == ConnectionState.Connecting) await CreatedAsync().ConfigureAwait(false);
+                string id = Id;
                 if (id != null) await _channel.CallAsync(
                     "CloseSession", new CloseSessionRequest { SessionId = id }, new CloseSessionResponse(), Token, CancellationToken.None).ConfigureAwait(false);
             }
@@ -192,6 +194,12 @@ namespace Segue
         /// <summary>Whether nothing is generated in a status.</summary>
         internal static bool Stands(SessionStatus status) =>
             status == SessionStatus.Paused || status == SessionStatus.Stopped || status == SessionStatus.Suspended;
+
+        /// <summary>The parameters that the game has set since it was created, by name.</summary>
+        internal Dictionary<string, double> Values()
+        {
+            lock (_values) return new Dictionary<string, double>(_values);
+        }
 
         /// <summary>Another timeline begins.</summary>
         internal void Restarted()

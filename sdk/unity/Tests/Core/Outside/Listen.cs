@@ -4,6 +4,7 @@ using System;
 using System.Collections.Generic;
 using System.Diagnostics;
 using System.Globalization;
+using System.IO;
 using System.Linq;
 using System.Threading;
 using System.Threading.Tasks;
@@ -14,8 +15,10 @@ using Segue.V1;
 namespace Segue.Tests
 {
     /// <summary>
-    /// A player without a game, for figures: `listen ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE,STATE [ENCODING]`. It goes from
-    /// one state to the next every three seconds, IMMEDIATE, and prints one line of JSON.
+    /// A player without a game, for figures: `listen ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE,STATE`. It goes from one state to
+    /// the next every three seconds, IMMEDIATE (of a single one it stays in that), and prints one line of JSON. After these:
+    /// `s16` or `qoa`, `baked=FOLDER` (of `segue bake`), `wav=FILE` and `log=FILE`, which are written (see Tape). A line "end"
+    /// on standard input ends it early.
     /// </summary>
     public static class Listen
     {
@@ -25,21 +28,25 @@ namespace Segue.Tests
         {
             if (words.Length < 6)
             {
-                Console.WriteLine("listen: expected ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE,STATE [s16|qoa]");
+                Console.WriteLine("listen: expected ADDRESS SOUNDTRACK SECONDS LEAD_MS STATE[,STATE…] [s16|qoa] [baked=FOLDER] [wav=FILE] [log=FILE]");
                 return 2;
             }
             double seconds = double.Parse(words[3], CultureInfo.InvariantCulture);
             var transport = new Timed(new HttpTransport(new Uri(words[1])));
             using (var client = new SegueClient(new Uri(words[1]), null, transport))
+            using (var tape = new Tape(Word(words, "wav="), Word(words, "log=")))
             {
                 var session = client.Create(new SessionOptions
                 {
                     Soundtrack = words[2],
                     LeadMs = int.Parse(words[4], CultureInfo.InvariantCulture),
-                    Encoding = words.Length > 6 && words[6] == "qoa" ? AudioEncoding.Qoa : AudioEncoding.S16,
+                    Encoding = words.Contains("qoa") ? AudioEncoding.Qoa : AudioEncoding.S16,
                 });
-                var heard = Play(session, seconds, words[5].Split(','), out double first, out List<int> reserves);
-                Print(session, transport, seconds, first, reserves, heard);
+                session.Fallback.Failed += error => Console.Error.WriteLine("fallback: " + error.Message);
+                if (Word(words, "baked=") is string folder) session.Fallback.Use(new BakedFolder(new Files(folder)));
+                var heard = new Heard();
+                Play(session, seconds, words[5].Split(','), heard, tape);
+                Print(session, transport, heard);
                 try
                 {
                     session.CloseAsync().GetAwaiter().GetResult();
@@ -52,18 +59,24 @@ namespace Segue.Tests
             }
         }
 
-        private static List<double> Play(SoundtrackSession session, double seconds, string[] states, out double first, out List<int> reserves)
+        private static string Word(string[] words, string begin) =>
+            words.FirstOrDefault(word => word.StartsWith(begin, StringComparison.Ordinal))?.Substring(begin.Length);
+
+        private static void Play(SoundtrackSession session, double seconds, string[] states, Heard heard, Tape tape)
         {
             var buffer = new float[2 * Callback];
-            var heard = new List<double>();
-            reserves = new List<int>();
-            first = double.NaN;
             Task<ControlOutcome> control = null;
             double asked = 3.0;
             int turn = 0;
+            bool isEnded = false;
+            new Thread(() =>
+            {
+                for (string line; (line = Console.In.ReadLine()) != null;) if (line == "end") Volatile.Write(ref isEnded, true);
+            }) { IsBackground = true }.Start();
             var watch = Stopwatch.StartNew();
+            tape.Begin();
             session.Start();
-            for (long played = 0; watch.Elapsed.TotalSeconds < seconds;)
+            for (long played = 0; watch.Elapsed.TotalSeconds < seconds && !Volatile.Read(ref isEnded);)
             {
                 double now = watch.Elapsed.TotalSeconds;
                 if (played > now * SoundtrackMixer.SampleRate)
@@ -71,54 +84,68 @@ namespace Segue.Tests
                     Thread.Sleep(1);
                     continue;
                 }
+                long before = session.Mixer.Playhead;
                 session.Mixer.Render(buffer, Callback, 2, SoundtrackMixer.SampleRate);
+                heard.Callback(session.Mixer, before, now, now - played / (double)SoundtrackMixer.SampleRate);
+                tape.Write(buffer, session, before);
                 played += Callback;
-                if (double.IsNaN(first) && session.Mixer.Mode == MixerMode.Playing) first = now;
-                if (!double.IsNaN(first) && now > first + 1.0) reserves.Add(session.Mixer.Reserve);
-                while (session.NextEvent() != null) { }
+                for (Event raised; (raised = session.NextEvent()) != null;) tape.Write(raised);
+                if (states.Length < 2) continue;
                 if (control == null && now >= asked + 3.0)
                 {
                     asked = now;
                     control = session.SetStateAsync(states[++turn % states.Length], ExitSourceAt.Immediate);
                 }
-                else if (control != null && control.IsFaulted) control = null;
+                else if (control != null && (control.IsFaulted || control.IsCanceled))
+                {
+                    heard.Failed++;
+                    control = null;
+                }
                 else if (control != null && control.IsCompleted && session.Mixer.Playhead >= (control.Result.AudibleAtSample ?? 0))
                 {
-                    if (control.Result.AudibleAtSample.HasValue) heard.Add(1000 * (now - asked));
+                    if (control.Result.AudibleAtSample.HasValue) heard.After.Add(1000 * (now - asked));
+                    if (control.Result.Landing == Landing.Rewound) heard.Rewound++;
                     control = null;
                 }
             }
-            return heard;
+            heard.Seconds = watch.Elapsed.TotalSeconds;
         }
 
-        private static void Print(
-            SoundtrackSession session, Timed transport, double seconds, double first, List<int> reserves, List<double> heard)
+        private static void Print(SoundtrackSession session, Timed transport, Heard heard)
         {
             var mixer = session.Mixer;
             var gaps = transport.Gaps();
+            var reserves = heard.Reserves.Select(samples => samples / 48.0).ToList();
             var figures = new Dictionary<string, double>
             {
-                ["seconds"] = seconds,
-                ["first_audio_ms"] = 1000 * first,
+                ["seconds"] = heard.Seconds,
+                ["first_audio_ms"] = 1000 * heard.First,
                 ["heard_seconds"] = mixer.Playhead / (double)SoundtrackMixer.SampleRate,
                 ["pieces"] = gaps.Count,
                 ["piece_gap_ms_p50"] = At(gaps, 0.5),
                 ["piece_gap_ms_p95"] = At(gaps, 0.95),
                 ["piece_gap_ms_max"] = At(gaps, 1.0),
-                ["reserve_ms_min"] = At(reserves.Select(samples => samples / 48.0), 0.0),
-                ["reserve_ms_p50"] = At(reserves.Select(samples => samples / 48.0), 0.5),
+                ["reserve_ms_min"] = At(reserves, 0.0),
+                ["reserve_ms_p50"] = At(reserves, 0.5),
                 ["underruns"] = mixer.Underruns,
                 ["gaps"] = session.Gaps,
                 ["jumps"] = mixer.Jumps,
                 ["late_takes"] = mixer.LateTakes,
                 ["outdated_samples"] = mixer.Outdated,
+                ["playhead_went_back"] = heard.Back,
+                ["playhead_strayed"] = heard.Strayed,
                 ["reconnects"] = session.Reconnects,
                 ["resumes"] = session.Resumes,
                 ["round_trip_ms"] = session.RoundTrip.TotalMilliseconds,
-                ["changes_heard"] = heard.Count,
-                ["heard_after_ms_p50"] = At(heard, 0.5),
-                ["heard_after_ms_p95"] = At(heard, 0.95),
-                ["heard_after_ms_max"] = At(heard, 1.0),
+                ["changes_heard"] = heard.After.Count,
+                ["changes_failed"] = heard.Failed,
+                ["changes_rewound"] = heard.Rewound,
+                ["heard_after_ms_p50"] = At(heard.After, 0.5),
+                ["heard_after_ms_p95"] = At(heard.After, 0.95),
+                ["heard_after_ms_max"] = At(heard.After, 1.0),
+                ["callback_late_ms_max"] = heard.Late,
+                ["cpu_percent"] = 100 * Process.GetCurrentProcess().TotalProcessorTime.TotalSeconds / heard.Seconds,
+                ["collections"] = GC.CollectionCount(0),
             };
             Console.WriteLine("{" + string.Join(", ", figures.Select(pair =>
                 "\"" + pair.Key + "\": " + (double.IsNaN(pair.Value) ? "null" : Math.Round(pair.Value, 1).ToString(CultureInfo.InvariantCulture)))) + "}");
@@ -129,6 +156,50 @@ namespace Segue.Tests
         {
             var sorted = values.OrderBy(value => value).ToList();
             return sorted.Count == 0 ? double.NaN : sorted[(int)Math.Round(part * (sorted.Count - 1))];
+        }
+
+        /// <summary>What was noticed while it played.</summary>
+        private sealed class Heard
+        {
+            public readonly List<double> After = new List<double>();
+            public readonly List<int> Reserves = new List<int>();
+            public double First = double.NaN;
+            public double Seconds;
+            public double Late;
+            public int Failed;
+            public int Rewound;
+            public int Back;
+            public int Strayed;
+            private MixerMode _mode = MixerMode.Waiting;
+
+            /// <param name="before">The playhead before it.</param>
+            /// <param name="late">Seconds by which this program was held up.</param>
+            public void Callback(SoundtrackMixer mixer, long before, double now, double late)
+            {
+                if (double.IsNaN(First) && mixer.Mode == MixerMode.Playing) First = now;
+                if (!double.IsNaN(First) && now > First + 1.0 && mixer.Mode == MixerMode.Playing) Reserves.Add(mixer.Reserve);
+                if (mixer.Playhead < before) Back++;
+                // While the stream is away, the timeline stands still.
+                if (_mode == MixerMode.Starved && mixer.Mode == MixerMode.Starved && mixer.Playhead != before) Strayed++;
+                Late = Math.Max(Late, 1000 * late);
+                _mode = mixer.Mode;
+            }
+        }
+
+        /// <summary>A folder that `segue bake` wrote.</summary>
+        private sealed class Files : IBakedFiles
+        {
+            private readonly string _folder;
+
+            public Files(string folder) => _folder = folder;
+
+            public byte[] Read(string path) => File.ReadAllBytes(Path.Combine(_folder, path));
+
+            public short[] Decode(string path, byte[] file, out int rate)
+            {
+                rate = 0;
+                return null;
+            }
         }
 
         /// <summary>Notes when pieces of audio arrive.</summary>

@@ -9,14 +9,20 @@ using NUnit.Framework;
 
 namespace Segue.Tests
 {
-    /// <summary>Runs every test whose name holds one of the arguments; exit code 1 if any fails.</summary>
+    /// <summary>
+    /// Runs every test whose name holds one of the arguments, and none whose name holds one of those after a "-"; exit code
+    /// 1 if any fails, 3 if none has such a name.
+    /// </summary>
     public static class Runner
     {
+        private const int NoSuchTest = 3;
         private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
         public static int Main(string[] wanted)
         {
             if (wanted.Length > 0 && wanted[0] == "listen") return Listen.Run(wanted);
+            var left = wanted.Where(word => word.StartsWith("-", StringComparison.Ordinal)).Select(word => word.Substring(1)).ToArray();
+            wanted = wanted.Where(word => !word.StartsWith("-", StringComparison.Ordinal)).ToArray();
             int passed = 0, failed = 0, skipped = 0;
             var tests = typeof(Runner).Assembly.GetTypes()
                 .Where(type => type.GetCustomAttribute<TestFixtureAttribute>() != null)
@@ -25,7 +31,7 @@ namespace Segue.Tests
             foreach (var test in tests)
             {
                 string name = test.DeclaringType.Name + "." + test.Name;
-                if (wanted.Length > 0 && !wanted.Any(part => name.Contains(part))) continue;
+                if (wanted.Length > 0 && !wanted.Any(part => name.Contains(part)) || left.Any(part => name.Contains(part))) continue;
                 var watch = Stopwatch.StartNew();
                 var thrown = Run(test);
                 if (thrown == null) passed++;
@@ -42,6 +48,7 @@ namespace Segue.Tests
                 if (watch.ElapsedMilliseconds > 2000) Console.WriteLine("slow: " + name + " took " + watch.ElapsedMilliseconds + " ms");
             }
             Console.WriteLine(passed + " passed, " + failed + " failed, " + skipped + " skipped");
+            if (passed + failed + skipped == 0) return NoSuchTest;
             return failed > 0 || passed == 0 ? 1 : 0;
         }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real service on the fake engine, for the end-to-end tests: it can be killed and started again while they run.
+"""The real service for the end-to-end tests, on the fake engine or on the starter model: it can be killed and started
+again while they run.
 
 Prints one line, its address and the port of its control socket, which takes "kill" and "start" and answers "ok". Ends
 with its standard input.
@@ -7,6 +8,7 @@ with its standard input.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import io
@@ -20,24 +22,37 @@ from types import SimpleNamespace
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
-SOUNDTRACK = ROOT / "tests" / "service" / "dungeon.soundtrack.yaml"
+SOUNDTRACKS = {
+    "fake": ROOT / "tests" / "service" / "dungeon.soundtrack.yaml",
+    "starter": ROOT / "examples" / "dungeon" / "dungeon.soundtrack.yaml",
+}
+SLOTS = {"fake": 6, "starter": 4}
 KEY = "a key of these tests, which is no secret"
 
 
-async def serve(port: int) -> None:
+def assembled(model: str) -> Any:
+    """The engine and its styles."""
+    if model == "fake":
+        from segue_engine.batch.fake import FakeEngine
+        from segue_engine.batch.fake_styles import HashStyleEncoder
+
+        return SimpleNamespace(engine=FakeEngine(slots=SLOTS[model]), style_encoder=HashStyleEncoder())
+    from segue_engine.assemble import assemble
+
+    return assemble(model, SLOTS[model], "cpu")
+
+
+async def serve(model: str, port: int) -> None:
     """The service, until it is killed."""
-    from segue_engine.batch.fake import FakeEngine
-    from segue_engine.batch.fake_styles import HashStyleEncoder
     from segue_service.config import Settings
     from segue_service.server import running
     from segue_service.soundtrack import parse_soundtrack
 
     given: dict[str, Any] = {"port": 0, "web_port": port, "resume_keys": (KEY,), "drain_ms": 100, "goodbye_ms": 100}
-    assembly: Any = SimpleNamespace(engine=FakeEngine(slots=6), style_encoder=HashStyleEncoder())
-    soundtrack = parse_soundtrack(SOUNDTRACK.read_text(encoding="utf-8"))
+    soundtrack = parse_soundtrack(SOUNDTRACKS[model].read_text(encoding="utf-8"))
     told, log = sys.stdout, io.StringIO()
     with contextlib.redirect_stdout(log):  # the log's lines would be taken for the word that is waited for
-        async with running(Settings(**given), assembly, [soundtrack]):
+        async with running(Settings(**given), assembled(model), [soundtrack]):
             print("ready", file=told, flush=True)
             await asyncio.Event().wait()
 
@@ -45,13 +60,14 @@ async def serve(port: int) -> None:
 class Keeper:
     """Starts and kills the service, which runs in a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, model: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        self._model = model
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        command = [sys.executable, __file__, str(self.port)]
+        command = [sys.executable, __file__, "--model", self._model, "--port", str(self.port)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         assert self._process.stdout is not None
         if self._process.stdout.readline().strip() != "ready":
@@ -76,10 +92,14 @@ def control(keeper: Keeper, listening: socket.socket) -> None:
 
 
 def main() -> None:
-    if len(sys.argv) > 1:
-        asyncio.run(serve(int(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=tuple(SOUNDTRACKS), default="fake", help="starter: its first start compiles")
+    parser.add_argument("--port", type=int, help="be the service itself, on this port")
+    wanted = parser.parse_args()
+    if wanted.port is not None:
+        asyncio.run(serve(wanted.model, wanted.port))
         return
-    keeper = Keeper()
+    keeper = Keeper(wanted.model)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         keeper.start()
