@@ -157,6 +157,11 @@ def unity_tools() -> bool:
     return (ROOT / ".tools" / "unity" / "node_modules").exists()
 
 
+def godot_tools() -> bool:
+    """Whether the Godot is here that `sdk/godot/test.py` installs."""
+    return (ROOT / ".tools" / "godot").exists()
+
+
 def proto(arguments: Sequence[str]) -> int:
     setup()
     return run("python", ["proto/generate.py", *arguments])
@@ -171,6 +176,7 @@ def lint(arguments: Sequence[str]) -> int:
         ("python", ["proto/generate.py", "--check"]),
         ("python", ["tests/conformance/generate.py", "--check"]),
         ("python", ["sdk/unity/Tools~/generate.py", "--check"]),
+        ("python", ["sdk/godot/tools/generate.py", "--check"]),
     ]
     failures = 0
     for program, options in steps:
@@ -192,6 +198,9 @@ def test(arguments: Sequence[str]) -> int:
     if unity_tools():
         print("-- sdk/unity/test.py", flush=True)
         code = run("python", ["sdk/unity/test.py"]) or code
+    if godot_tools():
+        print("-- sdk/godot/test.py", flush=True)
+        code = run("python", ["sdk/godot/test.py"]) or code
     skipped = [f"{suite}: {why}" for suite, why in missing_suites()]
     if skipped:
         print("\nSKIPPED SUITES\n  " + "\n  ".join(skipped), flush=True)
@@ -205,6 +214,8 @@ def missing_suites() -> list[tuple[str, str]]:
         missing.append(("buf lint", "install buf, or run `npm install --prefix .tools @bufbuild/buf`"))
     if not unity_tools():
         missing.append(("Unity SDK", "get a C# compiler and runtimes by `python3 sdk/unity/test.py --install`"))
+    if not godot_tools():
+        missing.append(("Godot SDK", "get Godot by `python3 sdk/godot/test.py --install`"))
     return missing
 
 

@@ -72,7 +72,7 @@ def listen(
     state: Annotated[str, typer.Option(help="State to begin in.")] = "",
     encoding: Annotated[
         Literal["s16", "qoa", "opus"],
-        typer.Option(help="How the audio is sent: 1.5 Mbit/s, 355 kbit/s, or 128 kbit/s (pip install 'segue\\[opus]')."),
+        typer.Option(help="How the audio is sent: 1.5 Mbit/s, 355 kbit/s, 128 kbit/s (pip install 'segue\\[opus]')."),
     ] = "s16",
     clips: Annotated[
         Path | None, typer.Option(help="Folder of the recordings that stingers name; default: the soundtrack's own.")

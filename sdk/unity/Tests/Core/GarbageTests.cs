@@ -102,6 +102,29 @@ namespace Segue.Tests
         }
 
         [Test]
+        public void AFrameThatIsNotFilledIsNotWaitedFor()
+        {
+            using (var bad = new Bad())
+            {
+                // 15 MiB, which is allowed: at the pace of music that takes more than a minute.
+                bad.Once((piece, count) => Chunk(new byte[] { 0, 0, 0xf0, 0, 0 }).Concat(piece.Take(count)).ToArray());
+                Check.Equal(0, bad.Card.Session.Gaps, "gaps");
+                bad.Holds(1);
+            }
+        }
+
+        [Test]
+        public void AStreamThatIsDeadWhileReportsGetThroughIsTakenUpAgain()
+        {
+            using (var bad = new Bad())
+            {
+                bad.Once((piece, count) => new byte[0]);
+                Check.Equal(0, bad.Card.Session.Gaps, "gaps");
+                bad.Holds(1);
+            }
+        }
+
+        [Test]
         public void AnAnswerWithoutEndTakesNoMemoryWithoutEnd()
         {
             var much = Encoding.ASCII.GetBytes(string.Concat(Enumerable.Repeat("x-a: b\r\n", 8192)));

@@ -37,6 +37,27 @@ namespace Segue.Tests
         }
 
         [Test]
+        public void AChunkFromFarAwayIsNotTheEnd()
+        {
+            using (var bad = new Meddled())
+            {
+                bad.Once("far ahead", message => message.Audio.FirstSample += 1L << 40);
+                bad.Once("far behind", message => message.Audio.FirstSample = 0);
+                bad.Once("a minute ahead", message => message.Audio.FirstSample += 60 * 48000);
+            }
+        }
+
+        [Test]
+        public void ATakeFromFarAwayIsNotTheEnd()
+        {
+            using (var bad = new Meddled())
+            {
+                bad.Once("far ahead", message => message.Audio.Take += 1 << 20);
+                bad.Once("negative", message => message.Audio.Take = -1);
+            }
+        }
+
+        [Test]
         public void OtherMessagesThatAreNonsenseAreSurvived()
         {
             using (var bad = new Meddled())
@@ -46,6 +67,21 @@ namespace Segue.Tests
                 bad.Once("a message of nothing", message => message.Event = null);
                 bad.Once("another format", message => message.Ready = new SessionReady { Format = new AudioFormat { Encoding = AudioEncoding.Qoa } });
                 bad.Once("a point that is none", message => message.ResumePoint = new ResumePoint { Sample = -7, Take = int.MaxValue });
+            }
+        }
+
+        [Test]
+        public void AGainWithoutMeasureIsNoNumberlessSound()
+        {
+            using (var bad = new Meddled())
+            {
+                bad.Card.Session.Fallback.Add("hit", new Recording(new short[96000]));
+                foreach (float gain in new[] { float.NaN, 1e30f, float.PositiveInfinity })
+                    bad.Once("a gain of " + gain, message => message.Event = new Event
+                    {
+                        Sample = bad.Card.Session.Mixer.Playhead + 2400,
+                        StingerStarted = new StingerStarted { Name = "hit", Clip = "hit", GainDb = gain },
+                    });
             }
         }
 

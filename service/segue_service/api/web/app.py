@@ -37,6 +37,9 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Drop it at once, with whatever has not been sent."""
 
+    def is_closing(self) -> bool:
+        """Whether nothing that is written to it arrives any more."""
+
 
 class Gone(Exception):  # noqa: N818 (nobody is told)
     """The client is not there any more."""
@@ -169,10 +172,12 @@ class _Call:
         await self._write(self._wire.message(message), more=True)
 
     async def end(self, status: status_pb2.Status | None) -> None:
-        """Send the trailers."""
+        """Send the trailers, if there is anybody to read them."""
         patience = asyncio.get_running_loop().call_later(_TRAILER_SECONDS, self._connection.abort)
         try:
             await self._write(self._wire.trailers(status), more=False)
+        except Gone:
+            pass
         finally:
             patience.cancel()
 
@@ -181,6 +186,8 @@ class _Call:
             pass
 
     async def _write(self, data: bytes, *, more: bool) -> None:
+        if self._connection.is_closing():
+            raise Gone
         if not self._begun:
             self._begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})

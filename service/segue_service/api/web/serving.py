@@ -54,6 +54,10 @@ class WebConnection(H11Protocol):
         """Drop it at once, with whatever has not been sent."""
         self.transport.abort()
 
+    def is_closing(self) -> bool:
+        """Whether nothing that is written to it arrives any more."""
+        return self.transport.is_closing()
+
     def _wait_for_head(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()

@@ -47,7 +47,7 @@ namespace Segue.Audio
         }
 
         /// <summary>Blocks that the audio thread has not taken yet.</summary>
-        public int Waiting => Volatile.Read(ref _waiting);
+        public int Waiting => Math.Max(0, Volatile.Read(ref _waiting));
 
         /// <summary>A block to fill. By the filling thread.</summary>
         public AudioBlock Rent(int count)
@@ -60,10 +60,9 @@ namespace Segue.Audio
         /// <summary>Hand a block over; false if nobody has taken any for long. By the filling thread.</summary>
         public bool Send(AudioBlock block)
         {
+            if (!_full.TryPush(block)) return false;
             Interlocked.Increment(ref _waiting);
-            if (_full.TryPush(block)) return true;
-            Interlocked.Decrement(ref _waiting);
-            return false;
+            return true;
         }
 
         /// <summary>The next block. By the audio thread, which gives it back.</summary>

@@ -12,13 +12,19 @@ namespace Segue.Audio
         /// <summary>Clips that may wait or sound at once.</summary>
         public const int Most = 32;
 
+        /// <summary>36 dB.</summary>
+        public const float MostGain = 64f;
+
         private const int Ramp = 240;
         private readonly SpscQueue<Command> _commands = new SpscQueue<Command>(256);
         private readonly Voice[] _voices = new Voice[Most];
 
-        /// <summary>Play a clip when its sample is reached; the same clip at the same sample is played once.</summary>
+        /// <summary>
+        /// Play a clip when its sample is reached; the same clip at the same sample is played once. A gain that is no number
+        /// or beyond <see cref="MostGain"/> is none: false.
+        /// </summary>
         public bool Add(Recording clip, long sample, float gain) =>
-            _commands.TryPush(new Command { Clip = clip, Sample = sample, Gain = gain });
+            Math.Abs(gain) <= MostGain && _commands.TryPush(new Command { Clip = clip, Sample = sample, Gain = gain });
 
         /// <summary>A take replaces the timeline from here on: what has not begun there will not; what holds is told again.</summary>
         public bool Void(long fromSample) => _commands.TryPush(new Command { Sample = fromSample });

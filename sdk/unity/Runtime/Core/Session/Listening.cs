@@ -134,6 +134,7 @@ namespace Segue
                 {
                     _error = null;
                     _reporter.Alive();
+                    _reporter.Fed();
                     _reporter.CutOff = silence.Cancel;
                     silence.CancelAfter(_channel.Timeout);
                     var request = _reception.Request(_session.Id);
@@ -193,7 +194,14 @@ namespace Segue
             switch (message.WhichMessage)
             {
                 case StreamAudioResponse.MessageCase.Audio:
+                    _reporter.Fed();
                     var block = ChunkDecoder.Decode(message.Audio, _reception.Encoding, _session.Mixer.Blocks);
+                    if (_reception.Contradicts(message.Audio))
+                    {
+                        _reception.Forget();
+                        _restarts = true;
+                        throw new MalformedException("audio: the chunk at " + message.Audio.FirstSample + " of take " + message.Audio.Take + " contradicts those before it");
+                    }
                     block.Restarts = _restarts;
                     _restarts = false;
                     // Nobody plays: the server is to wait, or to end this stream.

@@ -30,6 +30,8 @@ namespace Segue
     /// </summary>
     public sealed class Reception
     {
+        private const long MostAhead = 60 * 48000;
+        private const int MostTakes = 1 << 16;
         private readonly SessionOptions _options;
         private volatile string _listenerId = "";
         private long _next = -1;
@@ -99,6 +101,26 @@ namespace Segue
             };
             if (NextSample.HasValue && _hasBlocks) request.Take = _take;
             return request;
+        }
+
+        /// <summary>
+        /// Whether a chunk can't be where it says: of an older take than one before, back without a newer one, or so far
+        /// ahead that nobody has played that long.
+        /// </summary>
+        public bool Contradicts(AudioChunk chunk)
+        {
+            if (!_hasBlocks || !NextSample.HasValue) return false;
+            return chunk.Take < _take || chunk.Take - _take > MostTakes || chunk.FirstSample > NextSample + MostAhead
+                || (chunk.Take == _take && chunk.FirstSample < NextSample);
+        }
+
+        /// <summary>What was received is not to be relied on: listen at the live edge, as if nothing had been.</summary>
+        public void Forget()
+        {
+            NextSample = null;
+            _hasBlocks = false;
+            _take = 0;
+            Gaps++;
         }
 
         /// <summary>Book a message.</summary>

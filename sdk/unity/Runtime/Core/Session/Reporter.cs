@@ -3,6 +3,7 @@ using System;
 using System.Diagnostics;
 using System.Threading;
 using System.Threading.Tasks;
+using Segue.Audio;
 using Segue.Net;
 using Segue.V1;
 
@@ -12,6 +13,8 @@ namespace Segue
     internal sealed class Reporter
     {
         private const int MostFailures = 2;
+        /// <summary>Milliseconds without audio, the stream having run dry, after which another stream is begun.</summary>
+        private const long Hungry = 3000;
         private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
         private readonly SoundtrackSession _session;
         private readonly GrpcWebChannel _channel;
@@ -23,6 +26,7 @@ namespace Segue
         private int _underruns;
         private int _leadMs;
         private long _roundTrip;
+        private long _fed;
 
         public Reporter(SoundtrackSession session, GrpcWebChannel channel, SessionOptions options, Func<Reception> reception)
         {
@@ -48,6 +52,9 @@ namespace Segue
         /// <summary>Something has come, or a stream begins.</summary>
         public void Alive() => _failures = 0;
 
+        /// <summary>Audio has come, or a stream begins.</summary>
+        public void Fed() => Interlocked.Exchange(ref _fed, _clock.ElapsedMilliseconds);
+
         /// <summary>How often the server would like to be told.</summary>
         public void Every(int milliseconds)
         {
@@ -66,6 +73,8 @@ namespace Segue
                     long playhead = _session.Mixer.Playhead;
                     if (playhead < 0) playhead = Math.Max(0, reception.FirstSample);
                     await ReportAsync(reception.ListenerId, playhead, stop).ConfigureAwait(false);
+                    // Reports may get through where the stream does not: they have a connection of their own.
+                    if (_session.Mixer.Mode == MixerMode.Starved && _clock.ElapsedMilliseconds - Interlocked.Read(ref _fed) > Hungry) Cut();
                 }
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)

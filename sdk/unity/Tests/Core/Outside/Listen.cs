@@ -40,6 +40,7 @@ namespace Segue.Tests
                 {
                     Soundtrack = words[2],
                     LeadMs = int.Parse(words[4], CultureInfo.InvariantCulture),
+                    MostLeadMs = words.Contains("adapts") ? 0 : int.Parse(words[4], CultureInfo.InvariantCulture),
                     Encoding = words.Contains("qoa") ? AudioEncoding.Qoa : AudioEncoding.S16,
                 });
                 session.Fallback.Failed += error => Console.Error.WriteLine("fallback: " + error.Message);
@@ -134,6 +135,7 @@ namespace Segue.Tests
                 ["outdated_samples"] = mixer.Outdated,
                 ["playhead_went_back"] = heard.Back,
                 ["playhead_strayed"] = heard.Strayed,
+                ["lead_ms"] = session.LeadMs,
                 ["reconnects"] = session.Reconnects,
                 ["resumes"] = session.Resumes,
                 ["round_trip_ms"] = session.RoundTrip.TotalMilliseconds,
