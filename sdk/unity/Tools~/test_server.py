@@ -84,7 +84,8 @@ def control(keeper: Keeper, listening: socket.socket) -> None:
     """Do what connections ask for."""
     while True:
         connection, _ = listening.accept()
-        with connection, connection.makefile("rw", encoding="ascii") as lines:
+        # Whoever goes without a word takes nothing of it along.
+        with contextlib.suppress(ConnectionError), connection, connection.makefile("rw", encoding="ascii") as lines:
             for line in lines:
                 (keeper.kill if line.strip() == "kill" else keeper.start)()
                 lines.write("ok\n")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """takes.json: blocks that arrive, and what must come out of a playback buffer, sample for sample.
 
-The oracle here keeps every sample's newest and next older version in dictionaries, by the rules of `segue.playback`.
+The oracle here keeps every sample's newest and next older version in dictionaries, by the rules of README.md, and
+rounds only what comes out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 FADE = 960
 Piece = dict[str, int]
+Pair = tuple[float, float]
 
 
 def make() -> dict[str, Any]:
@@ -72,6 +74,21 @@ def _scenes() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
     bridged = [_put(0, (19_200, 5_000)), _read(1000), _put(1920, (frame, -5_000), take=1), _read(2840), _read(4000)]
     bridged += [_put(3840, (frame, -5_000), take=1), _put(5760, (4800, -5_000), take=1), _read(2720), _read(8650)]
     yield "a take that does not go on in time: the older version goes on, without a step", bridged, {}
+    cut = [_put(0, (9600, 10_000)), _read(6000), _put(4800, (1210, -10_000), take=1), _read(5)]
+    cut += [_put(6010, (700, -10_000), take=1), _put(6710, (2000, -10_000), take=1), _read(1200)]
+    yield "a late take's fade goes on in the next blocks", cut, {}
+    amid = [_put(0, (9600, 10_000)), _read(6000), _put(4800, (2000, -10_000), take=1), _read(200)]
+    amid += [_put(6400, (300, 6_000), take=2), _put(6700, (3000, 6_000), take=2), _read(1300)]
+    yield "a take that begins where two versions are mixed is faded in from what is heard there", amid, {}
+    next_to = [_put(0, (9600, 10_000)), _read(6000), _put(4800, (1600, -10_000), take=1)]
+    next_to += [_put(6400, (1300, 6_000), take=2), _read(1500)]
+    yield "and so is one that begins where the mixed samples end, while the fade was to go on", next_to, {}
+    # Steps of 961 times something decay by whole numbers.
+    meet = [_put(0, (6000, 4_805)), _put(1000, (1000, -4_805), take=1), _put(1500, (100, 2_883), take=2)]
+    yield "two older versions meet: the step between them decays", [*meet, _read(1600), _read(900), _read(1600)], {}
+    back = [_put(0, (4000, 1_922)), _put(2000, (1000, 961), take=1), _read(500), _put(1500, (300, 961), take=1)]
+    back += [_read(1400), _read(2000), _put(1800, (3000, 961), take=1), _read(600)]
+    yield "a take that is sent from before its beginning: what was there goes on", back, {}
     same = [_put(0, (1000, 1)), _put(500, (1000, 2)), _read(1500)]
     yield "an overlap within a take: the later block wins", same, {}
     small = [_put(0, (800, 1)), _read(300), _put(800, (900, 2)), _read(1400), _put(1300, (100, 3)), _read(100)]
@@ -81,10 +98,12 @@ def _scenes() -> Iterator[tuple[str, list[dict[str, Any]], dict[str, Any]]]:
 class _Oracle:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.new: dict[int, tuple[int, int]] = {}
-        self.old: dict[int, tuple[int, int]] = {}
+        self.new: dict[int, Pair] = {}
+        self.old: dict[int, Pair] = {}
+        self.angles: dict[int, float] = {}
+        """Of every sample that is mixed, whether it has come or not: from 0, the older version, to π/2, the newer."""
         self.begin: int | None = None
-        self.end = self.old_end = self.take = 0
+        self.end = self.old_end = self.take = self.take_first = 0
         self.behind = False
         self.missed = self.late_takes = self.outdated = 0
 
@@ -92,28 +111,38 @@ class _Oracle:
         if take < self.take:
             return
         if self.begin is None or first > self.end:
-            self.begin = self.end = self.old_end = first
+            self.begin = self.end = self.old_end = self.take_first = first
+            self.new, self.old, self.angles = {}, {}, {}
             self.behind = False
-        is_new, self.take = take > self.take, take
-        if is_new:
-            self.old.update({at: self.new[at] for at in range(max(first, self.begin), self.end)})
-            self.old_end = max(self.old_end, self.end)
-        if first < self.begin:
-            pcm, first = pcm[self.begin - first :], self.begin
-            self.late_takes += is_new
-            self.behind = self.behind or is_new
-        pcm = pcm[: max(0, self.capacity - (first - self.begin))]
+        at = max(first, self.begin)
+        if take > self.take or first < self.take_first:
+            self._replace(at, take > self.take and first < self.begin)
+            self.take_first = first
+        self.take = take
+        pcm = pcm[at - first :][: max(0, self.capacity - (at - self.begin))]
         if self.behind and pcm:
-            length = min(FADE, len(pcm), max(0, self.old_end - first))
-            for n in range(length):
-                angle = (n + 1) / (length + 1) * math.pi / 2
-                pcm = [*pcm[:n], _mixed(self.old[first + n], pcm[n], math.cos(angle), math.sin(angle)), *pcm[n + 1 :]]
+            length = min(FADE, max(0, self.old_end - at))
+            self.angles |= {at + n: (n + 1) / (length + 1) * math.pi / 2 for n in range(length)}
             self.behind = False
-        self.new.update({first + n: pair for n, pair in enumerate(pcm)})
-        self.end = max(self.begin, first + len(pcm))
+        for n, pair in enumerate(pcm, at):
+            angle = self.angles.get(n)
+            self.new[n] = pair if angle is None else _mixed(self.old[n], pair, math.cos(angle), math.sin(angle))
+        self.end = at + len(pcm)
+
+    def _replace(self, at: int, late: bool) -> None:
+        self.late_takes += late
+        fades = late or at in self.angles
+        if self.end < self.old_end and (at < self.end or (at == self.end and fades and not self.behind)):
+            self._smooth(self.end)
+        if at < self.end:
+            self.old = {n: pair for n, pair in self.old.items() if n >= self.end}
+            self.old |= {n: self.new[n] for n in range(at, self.end)}
+        self.old_end = max(self.old_end, self.end)
+        self.angles = {n: angle for n, angle in self.angles.items() if n < at}
+        self.behind = self.behind or fades
 
     def read(self, count: int) -> list[tuple[int, int]]:
-        out = []
+        out: list[Pair] = []
         for _ in range(count):
             if self.begin is None:
                 out.append((0, 0))
@@ -124,24 +153,26 @@ class _Oracle:
                 if not self.behind:
                     self._smooth(self.begin)
                     self.behind = True
+                self.new[self.begin] = self.old[self.begin]
                 out.append(self.old[self.begin])
                 self.begin += 1
                 self.outdated += 1
             else:
                 out.append((0, 0))
                 self.missed += 1
-        return out
+        return [(round(left), round(right)) for left, right in out]
 
     def _smooth(self, at: int) -> None:
+        if at - 1 not in self.old:
+            return  # the older version was kept from here on, and goes on from the newer by itself
         step = [a - b for a, b in zip(self.new[at - 1], self.old[at - 1], strict=True)]
         for n in range(min(FADE, self.old_end - at)):
             decay = 1 - (n + 1) / (FADE + 1)
-            left, right = (round(v + decay * s) for v, s in zip(self.old[at + n], step, strict=True))
-            self.old[at + n] = (left, right)
+            self.old[at + n] = _mixed(self.old[at + n], (step[0], step[1]), 1.0, decay)
 
 
-def _mixed(old: tuple[int, int], new: tuple[int, int], cos: float, sin: float) -> tuple[int, int]:
-    left, right = (max(-32768, min(32767, round(a * cos + b * sin))) for a, b in zip(old, new, strict=True))
+def _mixed(old: Pair, new: Pair, of_old: float, of_new: float) -> Pair:
+    left, right = (max(-32768.0, min(32767.0, a * of_old + b * of_new)) for a, b in zip(old, new, strict=True))
     return left, right
 
 

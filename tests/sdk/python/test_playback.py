@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from segue import Block, NewestTakes, PlaybackBuffer
 from segue.playback import FADE
@@ -130,6 +131,55 @@ def test_any_order_of_takes_and_reads_plays_the_newest_of_every_sample(data: Any
         np.testing.assert_array_equal(out[:, 0], truth[begin : buffer.playhead])
     begin = buffer.playhead
     np.testing.assert_array_equal(buffer.read(buffer.reserve)[:, 0], truth[begin:end])
+
+
+class Music:
+    """A take goes on from what is before it, and only then becomes another; 20 Hz, so that a click stands out."""
+
+    LEVEL, PITCH = 16_000, 2 * np.pi * 20 / 48_000
+
+    def __init__(self) -> None:
+        self.next = self.take = 0
+        self._turns: list[int] = []
+
+    def turn_at(self, sample: int) -> None:
+        self.next, self.take = sample, self.take + 1
+        self._turns = [turn for turn in self._turns if turn < sample] + [sample]
+
+    def block(self, count: int) -> Block:
+        first, at = self.next, np.arange(self.next, self.next + count)
+        angle = at * self.PITCH + sum(2 * np.clip((at - turn) / 4800, 0, 1) for turn in self._turns)
+        self.next += count
+        return Block(first, (self.LEVEL * np.stack([np.sin(angle), np.cos(angle)], axis=1)).astype(np.int16), self.take)
+
+
+def heard(seed: int) -> tuple[NDArray[np.int64], PlaybackBuffer]:
+    """What a buffer plays of a server and a network that do what they like; it never has less than two fades ahead."""
+    dice, buffer, music, out = np.random.default_rng(seed), PlaybackBuffer(seconds=1.0), Music(), list[Any]()
+    end = 0
+    for _ in range(40):
+        what = dice.integers(4)
+        if what == 0:
+            music.turn_at(int(np.clip(buffer.playhead + dice.integers(-3000, 5000), 0, music.next)))
+        for _ in range(0 if what == 1 else dice.integers(1, 4)):
+            if music.next < buffer.playhead + 30_000:
+                buffer.put(music.block(int(dice.integers(1, 2400))))
+                end = max(end, music.next)
+        for _ in range(dice.integers(1, 4)):
+            out.append(buffer.read(min(int(dice.integers(2000)), max(0, end - buffer.playhead - 2 * FADE))))
+    return np.concatenate(out).astype(np.int64), buffer
+
+
+def test_no_order_of_takes_and_reads_is_a_click() -> None:
+    most = 4 * Music.LEVEL * (Music.PITCH + np.pi / 2 / FADE + 1 / FADE)
+    late, outdated = 0, 0
+    for seed in range(100):
+        out, buffer = heard(seed)
+        assert buffer.missed == 0
+        assert np.abs(np.diff(out, axis=0)).max() < most, seed
+        late, outdated = late + buffer.late_takes, outdated + buffer.outdated
+    assert late > 100
+    assert outdated > 10_000
 
 
 def test_a_recording_holds_the_newest_takes() -> None:

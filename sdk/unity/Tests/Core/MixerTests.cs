@@ -143,6 +143,22 @@ namespace Segue.Tests
         }
 
         [Test]
+        public void WhatIsShorterThanAFadeIsFadedOutAllTheSame()
+        {
+            // In the middle of its fade in, and at full loudness, the timeline is jumped along to very little.
+            foreach (int begun in new[] { 480, 9600 })
+            {
+                var mixer = Mixer();
+                Send(mixer, 0, 0, 24000, at => 10000);
+                var heard = new List<float>(Render(mixer, begun));
+                Send(mixer, 0, 96000, 300, at => 10000);
+                heard.AddRange(Render(mixer, 960));
+                Check.That(RingTests.Steepest(heard.ToArray()) < 70f / 32768f, "a step of " + RingTests.Steepest(heard.ToArray()) * 32768f);
+                Check.Near(0, heard[heard.Count - 1], 0, "the end");
+            }
+        }
+
+        [Test]
         public void TheFallbackIsHeardBeforeThereIsAServer()
         {
             var mixer = Mixer();

@@ -20,7 +20,6 @@ namespace Segue.Audio
         private readonly ClipMixer _clips;
         private readonly float[] _loop = new float[2 * Piece];
         private float _music;
-        private float _musicStep = 1f / Fade;
         private float _stand;
         private float _lastLeft;
         private float _lastRight;
@@ -128,7 +127,6 @@ namespace Segue.Audio
             else if (left >= (ends ? 1 : _waited >= Patience ? 2 * Fade : _prime))
             {
                 _music = 0f;
-                _musicStep = 1f / Fade;
                 _stepAge = Fade;
                 Volatile.Write(ref _mode, (int)MixerMode.Playing);
             }
@@ -148,10 +146,11 @@ namespace Segue.Audio
             }
             for (int i = 0; i < count; i++)
             {
-                bool high = left - i > Fade;
-                if (high) _musicStep = 1f / Fade;
-                else if (_music >= 1f) _musicStep = 1f / Math.Max(1, Math.Min(Fade, left - i));
-                _music = Math.Max(0f, Math.Min(1f, high ? _music + _musicStep : _music - _musicStep));
+                int rest = left - i;
+                bool high = rest > Fade;
+                // Silent by the last sample that there is.
+                if (high) _music = Math.Min(1f, _music + 1f / Fade);
+                else _music = Math.Max(0f, _music - Math.Max(1f / Fade, _music / Math.Max(1, rest)));
                 bool stand = stands && !high;
                 _stand = Math.Max(0f, Math.Min(1f, _stand + (stand ? 1f : -1f) / Fade));
                 int at = 2 * (offset + i);

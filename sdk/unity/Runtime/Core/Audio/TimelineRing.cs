@@ -15,21 +15,38 @@ namespace Segue.Audio
         public const int Fade = 960;
 
         private readonly int _size;
+        private readonly int _slots;
         private readonly short[] _ring;
         private readonly short[] _older;
         private bool _begun;
         private long _begin;
         private long _end;
         private long _olderEnd;
+
+        // Where the older version goes on from the newest; behind it, the older version's own past is held.
+        private long _olderFirst;
         private int _take;
+        private long _takeFirst;
+
+        // What comes before the newest version's next sample is of the older one: it is to be faded in.
         private bool _behind;
 
-        /// <param name="size">Samples per channel that are held at most.</param>
+        // The fade that was begun last; it may go on in the next block.
+        private long _fadeFirst;
+        private int _fadeLength;
+
+        // What is mixed of two versions lies from the one to before the other.
+        private long _mixedFrom;
+        private long _mixedTo;
+
+        /// <param name="size">Samples per channel that are held at most, ahead of the playhead.</param>
         public TimelineRing(int size = 15 * 48000)
         {
+            // The last sample that was heard stays: what follows may have to begin from there.
             _size = size;
-            _ring = new short[2 * size];
-            _older = new short[2 * size];
+            _slots = size + 1;
+            _ring = new short[2 * _slots];
+            _older = new short[2 * _slots];
         }
 
         /// <summary>Whether any block has come.</summary>
@@ -65,36 +82,25 @@ namespace Segue.Audio
         public bool Put(AudioBlock block)
         {
             if (_begun && block.Take < _take && !block.Restarts) return false;
-            if (!_begun || block.FirstSample > _end || block.Restarts)
-            {
-                if (block.Restarts) _take = block.Take;
-                if (_begun) Jumps++;
-                _begin = _end = _olderEnd = block.FirstSample;
-                _begun = true;
-                _behind = false;
-            }
+            if (!_begun || block.FirstSample > _end || block.Restarts) BeginAt(block);
             bool isNew = block.Take > _take;
-            _take = block.Take;
-            if (isNew) Keep(block.FirstSample);
-            long first = block.FirstSample;
-            int skipped = (int)Math.Min(block.Count, Math.Max(0, _begin - first));
-            if (_begin > first)
+            long first = Math.Max(block.FirstSample, _begin);
+            // A stream that comes back may send from before its take's beginning.
+            if (isNew || block.FirstSample < _takeFirst)
             {
-                first = _begin;
-                if (isNew)
-                {
-                    LateTakes++;
-                    _behind = true;
-                }
+                Replace(first, isNew && block.FirstSample < _begin);
+                _takeFirst = block.FirstSample;
             }
+            _take = block.Take;
+            int skipped = (int)Math.Min(block.Count, first - block.FirstSample);
             int count = (int)Math.Max(0, Math.Min(block.Count - skipped, _size - (first - _begin)));
             Copy(block.Samples, skipped, _ring, first, count);
-            if (_behind && count > 0)
+            if (count > 0)
             {
-                Crossfade(first, Math.Min(count, (int)Math.Max(0, _olderEnd - first)));
-                _behind = false;
+                if (_behind) BeginFade(first);
+                if (first < _mixedTo) FadeIn(first, (int)Math.Min(count, _mixedTo - first));
             }
-            _end = Math.Max(_begin, first + count);
+            _end = first + count;
             return true;
         }
 
@@ -114,9 +120,10 @@ namespace Segue.Audio
             int older = (int)Math.Min(count - newest, Math.Max(0, _olderEnd - _begin));
             if (older > 0)
             {
-                if (!_behind) Smooth();
+                if (!_behind) Smooth(_begin);
                 _behind = true;
                 Take16(_older, into, offset + newest, older);
+                Copy(_older, Place(_begin - 1), _ring, _begin - 1, 1);
                 Outdated += older;
             }
             int missing = count - newest - older;
@@ -127,69 +134,97 @@ namespace Segue.Audio
 
         private void Take16(short[] from, float[] into, int offset, int count)
         {
-            int place = (int)(_begin % _size);
+            int place = Place(_begin);
             for (int i = 0, to = 2 * offset; i < count; i++, to += 2)
             {
                 into[to] = from[2 * place] * (1f / 32768f);
                 into[to + 1] = from[2 * place + 1] * (1f / 32768f);
-                if (++place == _size) place = 0;
+                if (++place == _slots) place = 0;
             }
             _begin += count;
         }
 
-        /// <summary>Keep what a take replaces from `first` on.</summary>
-        private void Keep(long first)
+        private void BeginAt(AudioBlock block)
         {
-            long at = Math.Max(first, _begin);
-            while (at < _end)
+            if (block.Restarts) _take = block.Take;
+            if (_begun) Jumps++;
+            _begun = true;
+            _behind = false;
+            _begin = _end = _olderFirst = _olderEnd = _takeFirst = _mixedFrom = _mixedTo = block.FirstSample;
+        }
+
+        /// <summary>Keep what a take replaces from `first` on. `late`: it should have begun before the playhead.</summary>
+        private void Replace(long first, bool late)
+        {
+            if (late) LateTakes++;
+            // Within a fade it goes on from a take which is not all that is heard yet.
+            bool fades = late || first >= _mixedFrom && first < _mixedTo;
+            // Two older versions meet there.
+            if (_end < _olderEnd && (first < _end || first == _end && fades && !_behind)) Smooth(_end);
+            if (first < _end) _olderFirst = first;
+            for (long at = first; at < _end;)
             {
-                int place = (int)(at % _size), count = (int)Math.Min(_end - at, _size - place);
-                Buffer.BlockCopy(_ring, 4 * place, _older, 4 * place, 4 * count);
+                int place = Place(at), count = (int)Math.Min(_end - at, _slots - place);
+                Copy(_ring, place, _older, at, count);
                 at += count;
             }
             _olderEnd = Math.Max(_olderEnd, _end);
+            _mixedTo = Math.Min(_mixedTo, first);
+            _behind |= fades;
         }
 
-        /// <summary>Mix the first samples of a new take out of the older version, at equal power.</summary>
-        private void Crossfade(long first, int most)
+        private void BeginFade(long first)
         {
-            int length = Math.Min(Fade, most);
-            float step = (float)(Math.PI / 2) / (length + 1);
-            for (int i = 0; i < length; i++)
+            _fadeFirst = first;
+            _fadeLength = (int)Math.Min(Fade, Math.Max(0, _olderEnd - first));
+            _behind = false;
+            if (first != _mixedTo) _mixedFrom = first;
+            _mixedTo = first + _fadeLength;
+        }
+
+        /// <summary>Mix samples of a take that lie in its fade out of the older version, at equal power.</summary>
+        private void FadeIn(long first, int count)
+        {
+            float step = (float)(Math.PI / 2) / (_fadeLength + 1);
+            for (int i = 0; i < count; i++)
             {
-                float old = (float)Math.Cos((i + 1) * step), now = (float)Math.Sin((i + 1) * step);
-                int place = 2 * (int)((first + i) % _size);
+                float angle = (first - _fadeFirst + i + 1) * step, old = (float)Math.Cos(angle), now = (float)Math.Sin(angle);
+                int place = 2 * Place(first + i);
                 _ring[place] = Clipped(_older[place] * old + _ring[place] * now);
                 _ring[place + 1] = Clipped(_older[place + 1] * old + _ring[place + 1] * now);
             }
         }
 
-        /// <summary>Let the older version go on from where the newer one has got to: the step between them decays.</summary>
-        private void Smooth()
+        /// <summary>Let the older version go on at `sample` from where the newer one has got to: the step between them decays.</summary>
+        private void Smooth(long sample)
         {
-            int length = (int)Math.Min(Fade, _olderEnd - _begin);
-            int before = 2 * (int)((_begin + _size - 1) % _size);
+            // It goes on from there by itself.
+            if (sample <= _olderFirst) return;
+            int length = (int)Math.Min(Fade, _olderEnd - sample), before = 2 * Place(sample - 1);
             float left = _ring[before] - _older[before], right = _ring[before + 1] - _older[before + 1];
             for (int i = 0; i < length; i++)
             {
                 float decay = 1f - (i + 1f) / (Fade + 1f);
-                int place = 2 * (int)((_begin + i) % _size);
+                int place = 2 * Place(sample + i);
                 _older[place] = Clipped(_older[place] + decay * left);
                 _older[place + 1] = Clipped(_older[place + 1] + decay * right);
             }
         }
 
+        /// <summary>Copy samples to their places on the timeline; the source does not wrap.</summary>
         private void Copy(short[] from, int skip, short[] to, long first, int count)
         {
             while (count > 0)
             {
-                int place = (int)(first % _size), part = Math.Min(count, _size - place);
+                int place = Place(first), part = Math.Min(count, _slots - place);
                 Buffer.BlockCopy(from, 4 * skip, to, 4 * place, 4 * part);
                 skip += part;
                 first += part;
                 count -= part;
             }
         }
+
+        private int Place(long sample) => (int)(sample % _slots);
 
         private static short Clipped(float value) =>
             (short)Math.Max(-32768.0, Math.Min(32767.0, Math.Round(value, MidpointRounding.ToEven)));

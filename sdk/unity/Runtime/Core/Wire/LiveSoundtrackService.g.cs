@@ -446,6 +446,85 @@ namespace Segue.V1
         }
     }
 
+    public sealed class GrantTokenRequest : IMessage
+    {
+        public string SessionId { get; set; } = "";
+        public bool MaySteer { get; set; }
+        public int ValidSeconds { get; set; }
+
+        public static GrantTokenRequest Parse(byte[] data)
+        {
+            var message = new GrantTokenRequest();
+            var from = new ProtoReader(data);
+            message.MergeFrom(ref from);
+            return message;
+        }
+
+        public void WriteTo(ProtoWriter to)
+        {
+            if (SessionId.Length > 0) to.String(1, SessionId);
+            if (MaySteer) to.Bool(2, MaySteer);
+            if (ValidSeconds != 0) to.Int64(3, ValidSeconds);
+        }
+
+        public void MergeFrom(ref ProtoReader from)
+        {
+            while (from.Next(out int field, out int type))
+            {
+                switch (field)
+                {
+                    case 1 when type == 2:
+                        SessionId = from.String();
+                        break;
+                    case 2 when type == 0:
+                        MaySteer = from.Bool();
+                        break;
+                    case 3 when type == 0:
+                        ValidSeconds = from.Int32();
+                        break;
+                    default: from.Skip(field, type); break;
+                }
+            }
+        }
+    }
+
+    public sealed class GrantTokenResponse : IMessage
+    {
+        public string SessionToken { get; set; } = "";
+        public long ExpiresUnixMs { get; set; }
+
+        public static GrantTokenResponse Parse(byte[] data)
+        {
+            var message = new GrantTokenResponse();
+            var from = new ProtoReader(data);
+            message.MergeFrom(ref from);
+            return message;
+        }
+
+        public void WriteTo(ProtoWriter to)
+        {
+            if (SessionToken.Length > 0) to.String(1, SessionToken);
+            if (ExpiresUnixMs != 0) to.Int64(2, ExpiresUnixMs);
+        }
+
+        public void MergeFrom(ref ProtoReader from)
+        {
+            while (from.Next(out int field, out int type))
+            {
+                switch (field)
+                {
+                    case 1 when type == 2:
+                        SessionToken = from.String();
+                        break;
+                    case 2 when type == 0:
+                        ExpiresUnixMs = from.Int64();
+                        break;
+                    default: from.Skip(field, type); break;
+                }
+            }
+        }
+    }
+
     public sealed class PauseRequest : IMessage
     {
         public ControlHeader Control { get; set; }

@@ -274,6 +274,7 @@ namespace Segue.V1
         public long CreatedUnixMs { get; set; }
         public SortedDictionary<string, string> Labels { get; } = new SortedDictionary<string, string>(StringComparer.Ordinal);
         public float Bpm { get; set; }
+        public string Tenant { get; set; } = "";
 
         public static Session Parse(byte[] data)
         {
@@ -309,6 +310,7 @@ namespace Segue.V1
                 to.Close(mark);
             }
             if (BitConverter.SingleToInt32Bits(Bpm) != 0) to.Float(18, Bpm);
+            if (Tenant.Length > 0) to.String(19, Tenant);
         }
 
         public void MergeFrom(ref ProtoReader from)
@@ -385,6 +387,9 @@ namespace Segue.V1
                     }
                     case 18 when type == 5:
                         Bpm = from.Float();
+                        break;
+                    case 19 when type == 2:
+                        Tenant = from.String();
                         break;
                     default: from.Skip(field, type); break;
                 }
