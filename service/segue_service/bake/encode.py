@@ -47,6 +47,14 @@ def encoded_loop(body: NDArray[np.float32], kind: Format, compression: float = C
     return encoded(np.concatenate([before, body, after]), kind, compression), around
 
 
+def is_in(data: bytes, kind: Format) -> bool:
+    """Whether a file is in stereo at 48 kHz in this format already, so that it needn't be written anew."""
+    import soundfile
+
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        return (file.format, file.subtype, file.samplerate, file.channels) == (*_KINDS[kind], SAMPLE_RATE, 2)
+
+
 def decoded(data: bytes) -> NDArray[np.float32]:
     """What a player gets out of a file's bytes, f32[n, channels]."""
     import soundfile

@@ -49,7 +49,7 @@ class BakedState(_Part):
 
 
 class BakedStinger(_Part):
-    """One stinger, to be mixed over whatever plays. kind "clip": the author's own recording, as it is."""
+    """One stinger, to be mixed over whatever plays. kind "clip": the author's own recording."""
 
     kind: Literal["style", "clip"]
     file: Relative

@@ -13,11 +13,12 @@ from typing import Final
 import numpy as np
 
 from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Engine
-from segue_service.bake.encode import COMPRESSIONS, Format, decoded, encoded, encoded_loop
+from segue_service.bake.encode import COMPRESSIONS, Format, decoded, encoded, encoded_loop, is_in
 from segue_service.bake.loop import AROUND, Loop, find_loops
 from segue_service.bake.manifest import BakedState, BakedStinger
 from segue_service.bake.seam import SeamReport, crossfaded, levelled, look, loudness
 from segue_service.bake.steady import Steady
+from segue_service.recordings import RecordingError, read_recording
 from segue_service.session.ensemble import perform_all
 from segue_service.session.library import Record
 from segue_service.session.playing import Part, Performance
@@ -28,6 +29,7 @@ LEAD: Final = 6.0
 ROOM: Final = 2.25
 """Length that is played for a loop of 1: a whole phrase may have to be waited for, and then another one fit."""
 _FADE_IN: Final = 0.005
+_CLIP_SECONDS: Final = 600
 
 
 class BakeError(Exception):
@@ -137,26 +139,22 @@ def bake_style_stinger(
     return Baked(data, entry)
 
 
-def copy_clip(name: str, soundtrack: Soundtrack, data: bytes, file: str) -> Baked:
-    """An authored recording as it is. Raises BakeError for what is not audio."""
-    import io
-
-    import soundfile
-
+def bake_clip(name: str, soundtrack: Soundtrack, data: bytes, kind: Format, file: str) -> Baked:
+    """An authored recording in the folder's format, which is what its players can read. Raises BakeError."""
     stinger = soundtrack.stingers[name]
     try:
-        with soundfile.SoundFile(io.BytesIO(data)) as clip:
-            samples, rate = clip.frames, clip.samplerate
-    except soundfile.LibsndfileError:
-        raise BakeError(f"stinger {name}: {stinger.clip} is not an audio file") from None
-    if samples < 1:
-        raise BakeError(f"stinger {name}: {stinger.clip} has no samples")
+        audio = read_recording(data, _CLIP_SECONDS)
+    except RecordingError as error:
+        raise BakeError(f"stinger {name}: {stinger.clip}: {error}") from None
+    if not is_in(data, kind):
+        # A limit, not a level: a resampled or decoded wave may go a little beyond full scale.
+        data = encoded(np.clip(audio, -1.0, 1.0), kind)
     entry = BakedStinger(
         kind="clip",
         file=file,
         sha256=sha256(data),
-        samples=samples,
-        sample_rate=rate,
+        samples=len(audio),
+        sample_rate=SAMPLE_RATE,
         gain_db=stinger.gain_db,
         exit_source_at=stinger.exit_source_at,
         loudness_lufs=None,
@@ -169,9 +167,7 @@ def file_names(soundtrack: Soundtrack, steady: Steady, kind: Format) -> tuple[di
     states = _distinct(dict.fromkeys(soundtrack.states, f".{kind}"))
     ends = {}
     for name, stinger in soundtrack.stingers.items():
-        if stinger.clip is not None:
-            ends[name] = f".{stinger.clip.rpartition('.')[2].lower()}"
-        elif name in steady.stingers:
+        if stinger.clip is not None or name in steady.stingers:
             ends[name] = f".{kind}"
     return states, {name: f"stingers/{file}" for name, file in _distinct(ends).items()}
 

@@ -105,7 +105,7 @@ async def _bake(
     seed: int,
 ) -> tuple[dict[str, Baked], dict[str, Baked]]:
     from segue_engine.contract import FRAME_RATE
-    from segue_service.bake.run import bake_state, bake_style_stinger, copy_clip, file_names, play_all, target_of
+    from segue_service.bake.run import bake_clip, bake_state, bake_style_stinger, file_names, play_all, target_of
 
     names, stinger_names = file_names(soundtrack, plain, kind)
     by_state = {state: name for name, state in plain.stingers.items()}
@@ -134,7 +134,7 @@ async def _bake(
                 found[state] = bake_state(state, performance, target, peak, seconds, kind, names[state])
             bar.advance(task)
     for name, data in clips.items():
-        played[name] = copy_clip(name, soundtrack, data, stinger_names[name])
+        played[name] = bake_clip(name, soundtrack, data, kind, stinger_names[name])
     # in the soundtrack's order, whichever was through first
     return {s: found[s] for s in soundtrack.states}, {s: played[s] for s in soundtrack.stingers if s in played}
 

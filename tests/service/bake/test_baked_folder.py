@@ -82,8 +82,21 @@ def test_the_manifest_tells_the_truth_about_every_file(here: Path, kind: str) ->
         assert (state.bpm, state.beats_per_bar, state.bars) == (93.75, 4, 1)
     ding, hit = manifest.stingers["ding"], manifest.stingers["hit"]
     assert (ding.kind, ding.samples, ding.exit_source_at) == ("style", 32 * 1920, "next_bar")
-    assert (hit.kind, hit.file, hit.sample_rate, hit.gain_db) == ("clip", "stingers/hit.wav", 44_100, -3)
-    assert (here / "baked" / hit.file).read_bytes() == (here / "c" / "hit.WAV").read_bytes()
+    assert (hit.kind, hit.file, hit.samples, hit.gain_db) == ("clip", f"stingers/hit.{kind}", 480, -3)
+
+
+@pytest.mark.parametrize("kind", ["ogg", "wav"])
+def test_clips_come_in_the_format_of_the_loops_and_are_left_alone_if_they_are(here: Path, kind: str) -> None:
+    wave = np.sin(np.arange(9600) / 20)[:, None] * [0.5, 0.25]
+    soundfile.write(here / "c" / "hit.WAV", wave, 48_000, format="FLAC")
+    assert bake("--format", kind).exit_code == 0
+    file = here / "baked" / "stingers" / f"hit.{kind}"
+    heard, rate = soundfile.read(file)
+    assert (heard.shape, rate) == (wave.shape, 48_000)
+    assert np.abs(heard - wave)[480:-480].max() < (0.02 if kind == "ogg" else 1e-4)
+    soundfile.write(here / "c" / "hit.WAV", wave, 48_000, format=kind.upper())
+    assert bake("--format", kind).exit_code == 0
+    assert file.read_bytes() == (here / "c" / "hit.WAV").read_bytes()
 
 
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(here: Path) -> None:
@@ -149,7 +162,7 @@ def test_a_clip_that_is_not_there_is_named_before_anything_is_played(here: Path)
     assert isinstance(done.exception, CommandError)
     assert "stingers.hit.clip" in str(done.exception)
     (here / "c" / "hit.WAV").write_bytes(b"RIFF")
-    assert "stinger hit: c/hit.WAV is not an audio file" in str(bake().exception)
+    assert "stinger hit: c/hit.WAV: not an audio file" in str(bake().exception)
 
 
 def test_the_published_schema_is_the_models() -> None:
