@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service's settings. The CLI fills them from file, environment and flags; an unknown key is an error."""
+"""The service's settings. `segue_service.settings` fills them from file, environment and flags; an unknown key is an
+error. A field's docstring is its line in docs/configuration.md."""
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Final, Literal
@@ -16,15 +18,16 @@ _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@A-Z]+")
 class Settings(BaseModel):
     """Everything that a server can be told. Frozen; validated on construction (pydantic.ValidationError)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
     """Address to listen on. Loopback unless told otherwise."""
     port: int = Field(default=7470, ge=0, le=65_535)
     """0 takes a free one; `Server.port` says which."""
     metrics_host: str = "127.0.0.1"
+    """Address of the metrics endpoint."""
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
-    """None: no metrics endpoint."""
+    """Port of the metrics endpoint, 0 takes a free one. None: no metrics endpoint."""
     web_host: str | None = None
     """Address to listen on for gRPC-Web. None: `host`."""
     web_port: int | None = Field(default=None, ge=0, le=65_535)
@@ -36,6 +39,43 @@ class Settings(BaseModel):
     operator_token: SecretStr | None = None
     """Opens OperationsService and UploadSoundtrack. Without one they are open on loopback and closed elsewhere."""
 
+    # TLS, and who may come in.
+    tls_cert: Path | None = None
+    """PEM file of the certificate and its chain, for gRPC and gRPC-Web. None: no TLS."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's private key, without a password."""
+    tls_client_ca: Path | None = None
+    """PEM file of authorities; clients have to show a certificate of one of them. None: they need not show any."""
+    tls_reload_ms: int = Field(default=10_000, ge=50, le=3_600_000)
+    """How often the three files are looked at. New ones hold for new connections; open ones go on."""
+    allow_anonymous: bool | None = None
+    """Whether sessions may be created by callers that don't say who they are. None: on loopback only, and a server
+    that others can reach does not start without tenants_file or jwks_file."""
+
+    # Tenants, tokens, prompts, audit.
+    tenants_file: Path | None = None
+    """YAML file of tenants, their API keys (hashed) and their quotas (docs/security.md). Read again when it changes."""
+    jwks_file: Path | None = None
+    """JWKS file of the public keys (RSA, Ed25519) that tenants' JWTs are signed with. Read again when it changes."""
+    jwt_issuer: str | None = None
+    """What a JWT's `iss` must be. Needed with jwks_file."""
+    jwt_audience: str | None = None
+    """What a JWT's `aud` must hold. Needed with jwks_file."""
+    jwt_leeway_s: float = Field(default=30.0, ge=0.0, le=300.0)
+    """How far the clock of whoever issues JWTs may be off."""
+    token_hours: float = Field(default=0.0, ge=0.0, le=8_760.0)
+    """How long the token that CreateSession gives is good. 0: for as long as its session."""
+    audit_log: Path | None = None
+    """File of JSON lines: who created, closed, uploaded, granted, drained, and who was refused. Opened anew when it has
+    been renamed. None: no audit log."""
+    prompt_list: Path | None = None
+    """File of words and phrases that prompts may not hold, a line each. Read again when it changes."""
+    prompt_hook: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    """Python function, "module:function", that is asked about every prompt: (prompt, tenant) → None, or the reason why
+    not. It runs in a process of its own."""
+    prompt_hook_ms: int = Field(default=500, ge=10, le=30_000)
+    """How long the hook may take for a prompt. A prompt that nobody has judged is refused."""
+
     max_sessions: int | None = Field(default=None, ge=1)
     """Fewer than the engine's slots, if wanted."""
     max_listeners: int = Field(default=64, ge=1, le=4096)
@@ -44,11 +84,15 @@ class Settings(BaseModel):
     """What a client is told to wait when the server is full."""
 
     default_lead_ms: int = Field(default=300, ge=40, le=10_000)
+    """Lead of a session that asks for none."""
     min_lead_ms: int = Field(default=100, ge=40, le=10_000)
+    """The least lead that a session or listener gets."""
     max_lead_ms: int = Field(default=10_000, ge=100, le=60_000)
+    """The most lead that a session or listener gets."""
     history_ms: int = Field(default=15_000, ge=1_000, le=120_000)
     """Audio kept per session for streams that come back; at least the largest lead."""
     chunk_ms: int = Field(default=80, ge=40, le=1_000)
+    """Audio in one message of a stream."""
     single_frame_chunks: int = Field(default=4, ge=0, le=100)
     """How many chunks at the beginning of a stream are one frame each."""
     listener_lag_ms: int = Field(default=2_000, ge=200, le=60_000)
@@ -56,6 +100,7 @@ class Settings(BaseModel):
     goodbye_ms: int = Field(default=1_000, ge=0, le=60_000)
     """How long a listener that is cut off may take to read its Goodbye."""
     report_every_ms: int = Field(default=500, ge=50, le=60_000)
+    """How often clients are asked to report their playback."""
     rewind_margin_ms: int = Field(default=100, ge=0, le=5_000)
     """How far beyond the playhead a control replaces what is generated already; a measured round trip is added."""
     rewinds_per_second: float = Field(default=2.0, ge=0.0, le=25.0)
@@ -78,9 +123,15 @@ class Settings(BaseModel):
     """How long a server that shuts down waits for its listeners."""
 
     max_request_bytes: int = Field(default=1 << 22, ge=1 << 10, le=1 << 26)
-    """28 s of stereo FLAC fit in the default."""
+    """The largest request. 28 s of stereo FLAC fit in the default."""
     max_soundtrack_bytes: int = Field(default=256 << 10, ge=1 << 10, le=1 << 24)
+    """The largest soundtrack that can be uploaded."""
+    max_soundtrack_prompts: int = Field(default=512, ge=1, le=8_192)
+    """Prompts of all styles of a soundtrack that can be uploaded."""
+    max_soundtrack_ways: int = Field(default=16_384, ge=1, le=1 << 20)
+    """Ways from state to state of a soundtrack that can be uploaded: transitions times the states that each leaves."""
     max_soundtracks: int = Field(default=256, ge=1)
+    """Soundtracks kept at once."""
     remembered_requests: int = Field(default=256, ge=1, le=65_536)
     """request_ids remembered per session."""
     style_workers: int = Field(default=2, ge=1, le=64)
@@ -126,7 +177,28 @@ class Settings(BaseModel):
     """Where a session's log ends."""
 
     log_format: Literal["console", "json"] = "console"
+    """How the server's log is written, on standard error."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least level that is written."""
+
+    # Traces.
+    otel_endpoint: str | None = None
+    """Collector that traces of calls are sent to by OTLP over gRPC, such as http://localhost:4317; https:// is TLS.
+    Needs segue[otel]. None: no traces."""
+    otel_share: float = Field(default=0.01, ge=0.0, le=1.0)
+    """Share of the calls that are traced where the caller has not decided; one that sends a sampled traceparent is."""
+
+    # A front door that brings a session's calls to its process.
+    session_route: str | None = Field(default=None, pattern=r"^[0-9A-Fa-f.:\[\]]{1,48}$")
+    """Address and port of this process as the front door knows it, such as 10.1.2.3:7470; session tokens carry it (see
+    docs/kubernetes.md). None: they carry none."""
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _is_a_collector(cls, endpoint: str | None) -> str | None:
+        if endpoint is not None and not _ORIGIN.fullmatch(endpoint):
+            raise ValueError(f"expected a scheme, host and port, as in http://localhost:4317, got {endpoint!r}")
+        return endpoint
 
     @field_validator("resume_keys")
     @classmethod
@@ -145,6 +217,22 @@ class Settings(BaseModel):
         return origins
 
     @model_validator(mode="after")
+    def _tls_is_whole(self) -> Settings:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            missing, given = ("tls_key", "tls_cert") if self.tls_key is None else ("tls_cert", "tls_key")
+            raise ValueError(f"{missing}: expected beside {given}")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            raise ValueError("tls_client_ca: expected tls_cert and tls_key beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _jwts_are_for_us(self) -> Settings:
+        for name in ("jwt_issuer", "jwt_audience"):
+            if self.jwks_file is not None and not getattr(self, name):
+                raise ValueError(f"{name}: expected beside jwks_file: else tokens for other services would be taken")
+        return self
+
+    @model_validator(mode="after")
     def _leads_fit(self) -> Settings:
         if not self.min_lead_ms <= self.default_lead_ms <= self.max_lead_ms:
             raise ValueError(
@@ -160,7 +248,12 @@ class Settings(BaseModel):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return _is_loopback(self.host) and (self.web_port is None or self.is_web_loopback)
+        return self.is_native_loopback and (self.web_port is None or self.is_web_loopback)
+
+    @property
+    def is_native_loopback(self) -> bool:
+        """Whether only this machine can reach it by native gRPC."""
+        return _is_loopback(self.host)
 
     @property
     def is_web_loopback(self) -> bool:
@@ -169,4 +262,7 @@ class Settings(BaseModel):
 
 
 def _is_loopback(host: str) -> bool:
-    return host in ("localhost", "::1", "[::1]") or host.startswith("127.")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:  # a name can mean any address, 127.example.com as well
+        return False

@@ -8,6 +8,7 @@ adapters call `status_of`. No gRPC types here: codes are google.rpc's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -78,6 +79,30 @@ def token_wrong(what: str) -> Refused:
     return Refused(code_pb2.PERMISSION_DENIED, errors_pb2.ERROR_REASON_TOKEN_WRONG, f"the token doesn't open {what}")
 
 
+def token_expired(what: str, when: datetime) -> Refused:
+    """A token, key or JWT that was good until then."""
+    message = f"{what} has expired: it was good until {when:%Y-%m-%d %H:%M:%S} UTC"
+    return Refused(code_pb2.PERMISSION_DENIED, errors_pb2.ERROR_REASON_TOKEN_EXPIRED, message)
+
+
+def over_quota(tenant: str, quota: str, message: str, retry_ms: int | None = None) -> Refused:
+    """A tenant has as much of something as it may; retry_ms: where waiting helps."""
+    said = f'quota "{quota}": {message}'
+    violation = error_details_pb2.QuotaFailure.Violation(subject=f"tenant:{tenant}", description=said, quota_id=quota)
+    details: list[Message] = [error_details_pb2.QuotaFailure(violations=[violation])]
+    if retry_ms is not None:
+        details.append(retry(retry_ms))
+    return Refused(code_pb2.RESOURCE_EXHAUSTED, errors_pb2.ERROR_REASON_QUOTA, said, *details)
+
+
+def prompt_refused(field: str, prompt: str, reason: str) -> Refused:
+    """A prompt that is not allowed here."""
+    said = f'{field}: "{prompt[:100]}" is not allowed: {reason}'
+    violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=said)
+    detail = error_details_pb2.BadRequest(field_violations=[violation])
+    return Refused(code_pb2.INVALID_ARGUMENT, errors_pb2.ERROR_REASON_PROMPT_REFUSED, said, detail)
+
+
 def server_full(slots: int, retry_ms: int) -> Refused:
     """Every slot is taken; running sessions are never starved for a new one."""
     message = f"all {slots} sessions of this server are taken"
@@ -134,6 +159,12 @@ def resume_refused(message: str) -> Refused:
     return Refused(
         code_pb2.INVALID_ARGUMENT, errors_pb2.ERROR_REASON_RESUME_REFUSED, f"the resume point is refused: {message}"
     )
+
+
+def not_back(session_id: str, retry_ms: int) -> Refused:
+    """A session that somebody who may steer it has to bring back first."""
+    message = f'the session "{session_id[:64]}" is not back yet, and this token, which may only listen, can\'t bring it'
+    return Refused(code_pb2.UNAVAILABLE, errors_pb2.ERROR_REASON_NOT_READY, message, retry(retry_ms))
 
 
 def lacking(feature: str, why: str) -> Refused:

@@ -5,11 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import os
 import secrets
 import signal
-import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,23 +14,30 @@ from importlib import metadata
 from typing import Any, Protocol
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 
 from segue_engine.contract import FRAME_RATE, Engine, StyleEncoder
 from segue_engine.journal import Journalled
+from segue_service.api.answering import Desk
 from segue_service.api.authoring import AuthoringHandlers
 from segue_service.api.calls import SERVICE_NAMES, Handlers, methods_of
 from segue_service.api.grpc_adapter import generic_handlers
+from segue_service.api.health import follow, tell
 from segue_service.api.live import LiveHandlers
 from segue_service.api.operations import OperationsHandlers
 from segue_service.api.web.app import WebAdapter
-from segue_service.api.web.serving import WebServer
+from segue_service.binding import ServeError as ServeError
+from segue_service.binding import bind, bind_web, certificates_of, url_host
 from segue_service.config import Settings
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
 from segue_service.observe.session_log import SessionLogs, WrittenSessionLogs
+from segue_service.observe.tracing import Tracing
+from segue_service.security.guarded import Security, guarded
+from segue_service.security.hook import HookError
+from segue_service.security.watched import FileError
 from segue_service.session.adherence import Adherence, Ear
 from segue_service.session.codecs import Codecs
 from segue_service.session.device_thread import DeviceThread, exit_process
@@ -46,12 +50,7 @@ from segue_service.session.resume_point import Seal
 from segue_service.session.styles import AudioLoader
 from segue_service.soundtrack import Soundtrack
 
-_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 _log = logger("server")
-
-
-class ServeError(Exception):
-    """The server can't start; the message is one sentence for whoever started it."""
 
 
 class Assembly(Protocol):
@@ -91,10 +90,11 @@ class Server:
     @property
     def web_address(self) -> str | None:
         """Where gRPC-Web is served, as a URL."""
+        if self.web_port is None:
+            return None
         settings = self.registry.parts.settings
-        return (
-            None if self.web_port is None else f"http://{_url_host(settings.web_host or settings.host)}:{self.web_port}"
-        )
+        scheme = "http" if settings.tls_cert is None else "https"
+        return f"{scheme}://{url_host(settings.web_host or settings.host)}:{self.web_port}"
 
 
 @contextlib.asynccontextmanager
@@ -105,15 +105,19 @@ async def running(
     *,
     on_death: Callable[[BaseException], None] = exit_process,
     ear: Ear | None = None,
+    tracing: Tracing | None = None,
 ) -> AsyncIterator[Server]:
     """A server for as long as the block runs; leaving it drains within `settings.drain_ms`. Owns the engine.
 
-    ear: who tells how like the sessions are to what was asked for.
-    Raises ServeError if a port is taken, PromptError if a style can't be embedded, and what the warm-up raises.
+    ear: who tells how like the sessions are to what was asked for. tracing: instead of what the settings ask for.
+    Raises ServeError if a port is taken, the certificate is no good or strangers could come in unasked, PromptError if
+    a style can't be embedded, and what the warm-up raises.
     The port answers (health: NOT_SERVING) while the engine warms up.
     """
     metrics = Metrics()
     engine = assembly.engine
+    metrics.tell_build(metadata.version("segue"), engine.info.version, engine.info.device)
+    certificates = certificates_of(settings, metrics)
     async with contextlib.AsyncExitStack() as stack:
         server = grpc.aio.server(
             options=(
@@ -123,9 +127,11 @@ async def running(
                 ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
             ),
         )
-        port = _bind(server, settings)
-        web = _bind_web(stack, settings)
+        port = bind(server, settings, certificates)
+        web = bind_web(stack, settings, certificates)
         metrics_port = _serve_metrics(stack, metrics, settings)
+        tracing = _tracing(settings) if tracing is None else tracing
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
         slow = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-embed"))
         encoders = stack.enter_context(ThreadPoolExecutor(settings.encode_workers, "segue-encode"))
@@ -137,7 +143,12 @@ async def running(
         adherence = Adherence(ear, hub.history, guard, listening, settings, metrics)
         device = DeviceThread(engine, hub.on_report, metrics, on_death=on_death)
         codecs = Codecs(encoders, settings.opus_bit_rate)
-        parts = Parts(engine, hub, device, executor, slow, codecs, _seal(settings), settings, metrics, logs, adherence)
+        keys = _resume_keys(settings)
+        security = await _guarded(stack, settings, keys, metrics)
+        seal = Seal(keys, settings.resume_days)
+        parts = Parts(
+            *(engine, hub, device, executor, slow, codecs, seal, settings, metrics, logs, adherence, security)
+        )
         registry = Registry(parts)
         library = Library(
             *(assembly.style_encoder, slow, engine.info.capabilities),
@@ -147,17 +158,18 @@ async def running(
         operations = OperationsHandlers(registry)
         handlers = Handlers(LiveHandlers(registry, library), AuthoringHandlers(registry, library), operations)
         methods = list(methods_of(handlers))
-        server.add_generic_rpc_handlers(tuple(generic_handlers(methods, metrics, settings.retry_after_ms)))
+        desk = Desk(metrics, tracing, security.audit, settings.retry_after_ms)
+        server.add_generic_rpc_handlers(tuple(generic_handlers(methods, desk)))
         health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
         reflection.enable_server_reflection(
             (*SERVICE_NAMES, "grpc.health.v1.Health", reflection.SERVICE_NAME),
             server,
         )
-        await _tell_health(health, _NOT_SERVING)
+        await tell(health, serving=False, room=False)
         await server.start()
         if web is not None:
-            web.start(WebAdapter(methods, settings, metrics, lambda: registry.ready and not registry.draining))
+            web.start(WebAdapter(methods, settings, desk, lambda: registry.ready and not registry.draining))
         try:
             await device.start()
             records = []
@@ -169,7 +181,12 @@ async def running(
             registry.start()
             hearing = asyncio.get_running_loop().create_task(adherence.run())
             stack.callback(hearing.cancel)
-            await _tell_health(health, _SERVING)
+            if certificates is not None:
+                watching = asyncio.get_running_loop().create_task(certificates.watch(settings.tls_reload_ms / 1000))
+                stack.callback(watching.cancel)
+            await tell(health, serving=True, room=True)
+            following = asyncio.get_running_loop().create_task(follow(health, registry))
+            stack.callback(following.cancel)
             web_port = None if web is None else web.port
             running_server = Server(port, web_port, metrics_port, registry, library, records, metrics)
             _log.info(
@@ -183,7 +200,7 @@ async def running(
             yield running_server
         finally:
             await registry.drain("the server is going down")
-            await _tell_health(health, _NOT_SERVING)
+            await tell(health, serving=False, room=False)
             await _drained(registry, settings.drain_ms)
             await operations.close()
             await registry.close_all("the server is going down")
@@ -219,66 +236,23 @@ async def serve(
             loop.remove_signal_handler(number)
 
 
-def _seal(settings: Settings) -> Seal:
+def _resume_keys(settings: Settings) -> list[bytes]:
     keys = [key.get_secret_value().encode() for key in settings.resume_keys]
     if not keys:
         _log.info("no resume_keys: resume points of this server are good for itself only, until it stops")
         keys = [secrets.token_bytes(32)]
-    return Seal(keys, settings.resume_days)
+    return keys
 
 
-def _url_host(host: str) -> str:
-    return f"[{host}]" if ":" in host and not host.startswith("[") else host
-
-
-def _bind_web(stack: contextlib.AsyncExitStack, settings: Settings) -> WebServer | None:
-    if settings.web_port is None:
-        return None
-    host = settings.web_host or settings.host
+async def _guarded(
+    stack: contextlib.AsyncExitStack, settings: Settings, keys: Sequence[bytes], metrics: Metrics
+) -> Security:
     try:
-        web = WebServer(host, settings.web_port)
+        return await stack.enter_async_context(guarded(settings, keys, metrics))
+    except (FileError, HookError) as error:
+        raise ServeError(str(error)) from None
     except OSError as error:
-        number = error.errno or 0
-        why = os.strerror(number) if number > 0 else error.strerror  # the resolver's numbers are negative
-        raise ServeError(
-            f"can't serve gRPC-Web on {host}:{settings.web_port}: {why}; name another web_port, or none"
-        ) from error
-    stack.callback(web.close)
-    return web
-
-
-def _bind(server: grpc.aio.Server, settings: Settings) -> int:
-    host = _url_host(settings.host)
-    try:
-        _try_port(settings)  # grpc would print an error of its own beside ours
-        port = server.add_insecure_port(f"{host}:{settings.port}")
-    except (OSError, RuntimeError):
-        port = 0
-    if port == 0:
-        raise ServeError(
-            f"can't listen on {settings.host}:{settings.port}: the port is in use or the address is not this machine's"
-        )
-    return port
-
-
-def _try_port(settings: Settings) -> None:
-    """Raises OSError if somebody listens there already. What else may be wrong with an address is grpc's to find."""
-    if settings.port == 0:
-        return
-    try:
-        found = socket.getaddrinfo(settings.host.strip("[]"), settings.port, type=socket.SOCK_STREAM)
-    except OSError:
-        return
-    for family, kind, protocol, _, address in found:
-        try:
-            with socket.socket(family, kind, protocol) as probe:
-                if os.name != "nt":  # on Windows the option would let two servers share a port
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-                probe.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise
+        raise ServeError(f"audit_log {settings.audit_log}: {error.strerror}") from None
 
 
 def _serve_metrics(stack: contextlib.AsyncExitStack, metrics: Metrics, settings: Settings) -> int | None:
@@ -320,9 +294,14 @@ def _session_logs(stack: contextlib.AsyncExitStack, settings: Settings, assembly
     return logs
 
 
-async def _tell_health(health: HealthServicer, status: int) -> None:
-    for name in ("", *SERVICE_NAMES):
-        await health.set(name, status)
+def _tracing(settings: Settings) -> Tracing:
+    if settings.otel_endpoint is None:
+        return Tracing()
+    try:
+        from segue_service.observe.spans import exporting
+    except ImportError as error:
+        raise ServeError("otel_endpoint: traces need OpenTelemetry: pip install 'segue[otel]'") from error
+    return exporting(settings.otel_endpoint, settings.otel_share, metadata.version("segue"))
 
 
 async def _drained(registry: Registry, within_ms: int) -> None:

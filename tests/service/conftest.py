@@ -173,14 +173,16 @@ def start() -> Start:
 
     @contextlib.asynccontextmanager
     async def make(
-        engine: Any = None, on_death: Any = no_death, ear: Any = None, **settings: Any
+        engine: Any = None, on_death: Any = no_death, ear: Any = None, tracing: Any = None, **settings: Any
     ) -> AsyncIterator[Rig]:
         settings = {"port": 0, "drain_ms": 500, "goodbye_ms": 200, **settings}
         owned = FakeEngine(slots=4) if engine is None else engine
         assembly = SimpleNamespace(engine=owned, style_encoder=HashStyleEncoder())
         soundtrack = parse_soundtrack(TEXT)
         async with (
-            running(Settings(**settings), assembly, [soundtrack], on_death=on_death, ear=ear) as server,
+            running(
+                Settings(**settings), assembly, [soundtrack], on_death=on_death, ear=ear, tracing=tracing
+            ) as server,
             grpc.aio.insecure_channel(server.address) as channel,
         ):
             yield Rig(server, owned, channel)

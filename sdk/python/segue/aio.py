@@ -34,11 +34,17 @@ def connect(
     *,
     tls: bool = False,
     root_certificates: bytes | None = None,
+    client_certificate: tuple[bytes, bytes] | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Client:
-    """A client of the server at host:port. Call it inside a running event loop."""
-    if tls or root_certificates is not None:
-        channel = grpc.aio.secure_channel(address, credentials(root_certificates), options=OPTIONS)
+    """A client of the server at host:port. Call it inside a running event loop.
+
+    TLS where `tls`, `root_certificates` (PEM; None: the system's) or `client_certificate` (chain and key in PEM, for a
+    server that demands one) is given.
+    """
+    if tls or root_certificates is not None or client_certificate is not None:
+        proof = credentials(root_certificates, client_certificate)
+        channel = grpc.aio.secure_channel(address, proof, options=OPTIONS)
     else:
         channel = grpc.aio.insecure_channel(address, options=OPTIONS)
     return Client(channel, token, timeout)
@@ -175,9 +181,9 @@ class Session(Controls[Awaitable[Reply]]):
         while True:
             if reception.is_lost:
                 try:
-                    await self._client.call(
-                        self._client.live.CreateSession, reception.resume(self.token), self._metadata
-                    )
+                    request = reception.resume(self.token)
+                    made = await self._client.call(self._client.live.CreateSession, request, self._metadata)
+                    self._adopt(made.session_token)
                     reception.resumed()
                 except SegueError as error:
                     await asyncio.sleep(wait_to_resume(reception, error))
@@ -241,12 +247,26 @@ class Session(Controls[Awaitable[Reply]]):
         response: live.GetSessionResponse = await self._send("GetSession", request)
         return response.session
 
+    async def grant(self, *, steer: bool = False, hours: float = 4.0) -> str:
+        """A token of this session to hand out, which `Client.attach` takes: for listening, and for steering too if
+        `steer`, until so many hours have passed. Raises PermissionDenied where this session's own is a granted one."""
+        request = live.GrantTokenRequest(
+            session_id=self.session_id, may_steer=steer, valid_seconds=max(1, round(3600 * hours))
+        )
+        response: live.GrantTokenResponse = await self._send("GrantToken", request)
+        return response.session_token
+
     async def close(self) -> None:
         """Free the session. Idempotent."""
         try:
             await self._send("CloseSession", live.CloseSessionRequest(session_id=self.session_id))
         except NotFound:
             return
+
+    def _adopt(self, token: str) -> None:
+        """The same token, by the way to where the session is now."""
+        if token:
+            self.token, self._metadata = token, bearer(token)
 
     async def _send(self, method: str, request: Any) -> Any:
         return await self._client.call(getattr(self._client.live, method), request, self._metadata)

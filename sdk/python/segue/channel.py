@@ -56,9 +56,12 @@ def bearer(token: str | None) -> Metadata:
     return () if token is None else (("authorization", f"Bearer {token}"),)
 
 
-def credentials(root_certificates: bytes | None) -> grpc.ChannelCredentials:
-    """TLS by these roots, or by the system's."""
-    return grpc.ssl_channel_credentials(root_certificates)
+def credentials(
+    root_certificates: bytes | None, client_certificate: tuple[bytes, bytes] | None = None
+) -> grpc.ChannelCredentials:
+    """TLS by these roots, or by the system's. client_certificate: chain and key, where the server demands them."""
+    chain, key = client_certificate or (None, None)
+    return grpc.ssl_channel_credentials(root_certificates, key, chain)
 
 
 def backoff(attempt: int) -> float:

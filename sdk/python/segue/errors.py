@@ -36,6 +36,8 @@ class SegueError(Exception):
         """Names that there are, where one is unknown."""
         self.problems: tuple[errors_pb2.SoundtrackProblem, ...] = ()
         """What is wrong with a soundtrack."""
+        self.quota = ""
+        """Name of the quota that is used up, if it is a tenant's."""
         self.retry_after: float | None = None
         """Seconds to wait before trying again; None if the server named none."""
 
@@ -140,10 +142,13 @@ def _read(error: SegueError, data: bytes) -> None:
 def _take(error: SegueError, detail: any_pb2.Any) -> None:
     info, bad, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     unknown, problems = errors_pb2.UnknownName(), errors_pb2.SoundtrackProblems()
+    quota = error_details_pb2.QuotaFailure()
     if detail.Unpack(info):
         error.reason = info.reason
     elif detail.Unpack(bad) and bad.field_violations:
         error.field = bad.field_violations[0].field
+    elif detail.Unpack(quota) and quota.violations:
+        error.quota = quota.violations[0].quota_id
     elif detail.Unpack(retry):
         error.retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
     elif detail.Unpack(unknown):

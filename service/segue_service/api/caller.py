@@ -4,30 +4,50 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
 
+from segue_service.api.routed_token import bare
 from segue_service.config import Settings
 from segue_service.errors import token_missing, token_wrong
+from segue_service.observe.tracing import PARENTS
+from segue_service.security.access import Access, Identity
+
+_READ: Final = frozenset(("authorization", "segue-session-token", *PARENTS))
+
+
+@dataclass(slots=True)
+class Who:
+    """Whose a call has turned out to be, for the audit log: a tenant, and the key that was shown."""
+
+    tenant: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The token that came with a call, if one did."""
+    """The token that came with a call, if one did. trace: what it says of the trace that it is part of. peer: where it
+    came from, as the transport names it. who: filled in as it is found out."""
 
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
+    trace: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    peer: str = ""
+    who: Who = field(default_factory=Who, compare=False)
 
     @staticmethod
-    def of(metadata: Iterable[tuple[str, str | bytes]]) -> Caller:
+    def of(metadata: Iterable[tuple[str, str | bytes]], peer: str = "") -> Caller:
         """From metadata, keys in lower case; "authorization: Bearer …" wins over "segue-session-token"."""
         found: dict[str, str] = {}
         for key, value in metadata:
-            if isinstance(value, str) and key in ("authorization", "segue-session-token"):
+            if isinstance(value, str) and key in _READ:
                 found.setdefault(key, value)
+        trace: dict[str, str] = {key: found[key] for key in PARENTS if key in found}
         kind, _, token = found.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and token.strip():
-            return Caller(token.strip())
-        return Caller(found.get("segue-session-token"))
+            return Caller(bare(token.strip()), trace, peer)
+        other = found.get("segue-session-token")
+        return Caller(None if other is None else bare(other), trace, peer)
 
 
 def check_operator(caller: Caller, settings: Settings) -> None:
@@ -38,5 +58,21 @@ def check_operator(caller: Caller, settings: Settings) -> None:
         return
     if caller.token is None:
         raise token_missing("the operator's token")
-    if not hmac.compare_digest(settings.operator_token.get_secret_value().encode(), caller.token.encode()):
+    if not is_operator(caller, settings):
         raise token_wrong("operations")
+    caller.who.key = "operator"
+
+
+def is_operator(caller: Caller, settings: Settings) -> bool:
+    """Whether the caller has shown the operator's token."""
+    wanted = settings.operator_token
+    if wanted is None or caller.token is None:
+        return False
+    return hmac.compare_digest(wanted.get_secret_value().encode(), caller.token.encode())
+
+
+def identified(caller: Caller, access: Access) -> Identity:
+    """The tenant who calls. Raises Refused."""
+    identity = access.identify(caller.token)
+    caller.who.tenant, caller.who.key = identity.name, identity.key_id
+    return identity

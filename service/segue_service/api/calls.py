@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The methods of every service, and what a failed call amounts to: the same for every transport."""
+"""The methods of every service: the same for every transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import Any, Final
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import code_pb2, status_pb2
 
 from segue.v1 import (
     live_soundtrack_service_pb2,
@@ -21,15 +20,12 @@ from segue.v1 import (
 from segue_service.api.authoring import AuthoringHandlers
 from segue_service.api.live import LiveHandlers
 from segue_service.api.operations import OperationsHandlers
-from segue_service.errors import invalid, status_of
-from segue_service.observe.log import logger
-from segue_service.observe.metrics import Metrics
+from segue_service.errors import invalid
 
 LIVE: Final = live_soundtrack_service_pb2.DESCRIPTOR.services_by_name["LiveSoundtrackService"]
 AUTHORING: Final = soundtrack_authoring_service_pb2.DESCRIPTOR.services_by_name["SoundtrackAuthoringService"]
 OPERATIONS: Final = operations_service_pb2.DESCRIPTOR.services_by_name["OperationsService"]
 SERVICE_NAMES: Final = tuple(service.full_name for service in (LIVE, AUTHORING, OPERATIONS))
-_log = logger("api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +82,6 @@ def methods_of(handlers: Handlers) -> Iterator[Method]:
     for service, answering in pairs:
         for method in service.methods:
             yield Method(service.full_name, method, getattr(answering, _snake(method.name)))
-
-
-def failed(error: Exception, method: str, metrics: Metrics, retry_ms: int) -> status_pb2.Status:
-    """The status that a call ends with because of an error; counted, and logged where it is a fault."""
-    status = status_of(error, retry_ms)
-    if status.code == code_pb2.INTERNAL:
-        metrics.faults.labels(method).inc()
-        _log.error("a call failed", method=method, error=repr(error), exc_info=error)
-    else:
-        metrics.refused.labels(method, code_pb2.Code.Name(status.code).lower()).inc()
-    return status
 
 
 def _snake(name: str) -> str:

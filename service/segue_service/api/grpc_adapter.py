@@ -8,44 +8,43 @@ so that what several listeners get is serialised once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 import grpc
-from google.protobuf.message import Message
 
+from segue_service.api.answering import Call, Desk
 from segue_service.api.caller import Caller
-from segue_service.api.calls import Method, failed
-from segue_service.observe.metrics import Metrics
+from segue_service.api.calls import Method
 
 Context = grpc.aio.ServicerContext
 DETAILS_KEY: Final = "grpc-status-details-bin"
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
-def generic_handlers(methods: Iterable[Method], metrics: Metrics, retry_ms: int) -> list[grpc.GenericRpcHandler]:
+def generic_handlers(methods: Iterable[Method], desk: Desk) -> list[grpc.GenericRpcHandler]:
     """What a grpc.aio server is given."""
     services: dict[str, dict[str, grpc.RpcMethodHandler[bytes, bytes]]] = {}
     for method in methods:
-        services.setdefault(method.service, {})[method.name] = _adapted(method, metrics, retry_ms)
+        services.setdefault(method.service, {})[method.name] = _adapted(method, desk)
     return [grpc.method_handlers_generic_handler(name, adapted) for name, adapted in services.items()]
 
 
-def _adapted(method: Method, metrics: Metrics, retry_ms: int) -> grpc.RpcMethodHandler[bytes, bytes]:
+def _adapted(method: Method, desk: Desk) -> grpc.RpcMethodHandler[bytes, bytes]:
     async def unary(data: bytes, context: Context[bytes, bytes]) -> bytes:
+        call = desk.call(method, _caller(context))
         try:
-            answer: Awaitable[Message] = method.handle(method.parse(data), _caller(context))
-            return (await answer).SerializeToString()
+            return await call.answer(data)
         except Exception as error:
-            return await _refuse(context, error, method.name, metrics, retry_ms)
+            return await _refuse(context, error, call)
 
     async def stream(data: bytes, context: Context[bytes, bytes]) -> AsyncIterator[bytes]:
+        call = desk.call(method, _caller(context))
         try:
-            messages: AsyncIterator[bytes] = method.handle(method.parse(data), _caller(context))
-            async for message in messages:
+            async for message in call.stream(data):
                 yield message
         except Exception as error:
-            await _refuse(context, error, method.name, metrics, retry_ms)
+            await _refuse(context, error, call)
 
     if method.streams:
         return grpc.unary_stream_rpc_method_handler(stream)
@@ -53,15 +52,13 @@ def _adapted(method: Method, metrics: Metrics, retry_ms: int) -> grpc.RpcMethodH
 
 
 def _caller(context: Context[bytes, bytes]) -> Caller:
-    return Caller.of((key, value) for key, value in context.invocation_metadata() or ())
+    return Caller.of(((key, value) for key, value in context.invocation_metadata() or ()), context.peer() or "")
 
 
-async def _refuse(
-    context: Context[bytes, bytes], error: Exception, method: str, metrics: Metrics, retry_ms: int
-) -> bytes:
+async def _refuse(context: Context[bytes, bytes], error: Exception, call: Call) -> bytes:
     """End the call with the error's status."""
     if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError):
         raise error
-    status = failed(error, method, metrics, retry_ms)
+    status = call.failed(error)
     await context.abort(_CODES[status.code], status.message, ((DETAILS_KEY, status.SerializeToString()),))
     raise AssertionError("abort returns never")

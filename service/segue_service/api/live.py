@@ -4,29 +4,29 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segue.v1 import audio_pb2, control_pb2, session_pb2, stream_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
-from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt, PromptError
+from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt
 from segue_service.api import requests as check
-from segue_service.api import resume_requests as returned
 from segue_service.api.caller import Caller
-from segue_service.api.facts import audio_format, capabilities_of, model_info, warnings_of
+from segue_service.api.creating import Creating
+from segue_service.api.facts import audio_format, capabilities_of, model_info
 from segue_service.api.memory import RequestMemory
+from segue_service.api.routed_token import with_route
 from segue_service.errors import invalid, lacking, unknown
-from segue_service.recordings import RecordingError, read_recording
-from segue_service.session.beginning import fresh
+from segue_service.observe.tracing import current
+from segue_service.security.grants import Opened, Right
 from segue_service.session.encoding import name_of, resolve
 from segue_service.session.landing import Landed
-from segue_service.session.library import Library, Record
+from segue_service.session.library import Library
 from segue_service.session.listeners import Wish
 from segue_service.session.registry import Registry
 from segue_service.session.resuming import Resuming
@@ -38,6 +38,8 @@ R = TypeVar("R")
 Warning_ = stream_pb2.Warning
 _MS_PER_FRAME = 1000 // FRAME_RATE
 _CREATES_REMEMBERED = 1024
+_USUAL_GRANT = 4 * 3600
+_LONGEST_GRANT = 30 * 86_400
 
 
 class LiveHandlers:
@@ -48,9 +50,11 @@ class LiveHandlers:
         self._library = library
         self._parts = registry.parts
         self._settings = registry.parts.settings
+        self._security = registry.parts.security
         self._creates: RequestMemory[pb.CreateSessionResponse] = RequestMemory(_CREATES_REMEMBERED)
         self._controls: dict[str, RequestMemory[Any]] = {}
         self._resuming = Resuming(registry, library)
+        self._creating = Creating(registry, library, self._resuming)
 
     async def get_server_info(self, request: pb.GetServerInfoRequest, caller: Caller) -> pb.GetServerInfoResponse:
         """Facts about the server."""
@@ -79,61 +83,18 @@ class LiveHandlers:
         """Claim a slot and begin to generate."""
         if request.request_id and not 16 <= len(request.request_id) <= 64:
             raise invalid("request_id", f"expected 16 to 64 characters, got {len(request.request_id)}")
+        who = self._creating.who(request, caller)
         fingerprint = request.SerializeToString(deterministic=True)
-        response = await self._creates.once(request.request_id, fingerprint, lambda: self._create(request))
+        name = request.request_id and f"{who.name} {request.request_id}"  # one tenant's never answers another's
+        response = await self._creates.once(name, fingerprint, lambda: self._creating.create(request, who, caller))
         if not self._registry.alive(response.session.session_id):
-            self._creates.forget(request.request_id)
-            response = await self._creates.once(request.request_id, fingerprint, lambda: self._create(request))
+            self._creates.forget(name)
+            response = await self._creates.once(name, fingerprint, lambda: self._creating.create(request, who, caller))
         return response
-
-    async def _create(self, request: pb.CreateSessionRequest) -> pb.CreateSessionResponse:
-        self._registry.check_open()  # before anything is looked up that may not be loaded yet
-        if request.HasField("resume"):
-            return await self._resume(request)
-        check.name("soundtrack_id", request.soundtrack_id)
-        check.within("soundtrack_version", request.soundtrack_version, 0, 2**31 - 1)
-        labels = check.labels(request.labels)
-        lead_ms = request.target_lead_ms or self._settings.default_lead_ms
-        check.within("target_lead_ms", lead_ms, self._settings.min_lead_ms, self._settings.max_lead_ms)
-        parameters = check.parameters("parameters", request.parameters)
-        record = self._library.get(request.soundtrack_id, request.soundtrack_version)
-        self._registry.admit()
-        prefill = await self._recording(request.prefill_audio) if request.prefill_audio else None
-        guidance = check.guidance("guidance", request.guidance) if request.HasField("guidance") else None
-        info = self._parts.engine.info
-        beginning = fresh(
-            *(record, info, request.seed if request.HasField("seed") else secrets.randbits(63), lead_ms),
-            state=request.initial_state or None,
-            parameters=parameters,
-            guidance=guidance,
-        )
-        beginning = replace(beginning, prefill=returned.prefill(request, info))
-        try:
-            session, token = await self._registry.create(
-                *(record, beginning), paused=request.paused, labels=labels, prefill=prefill
-            )
-        except PromptError as error:
-            raise invalid("prefill_audio", str(error)) from None
-        session.warnings = warnings_of(record, info, guidance)
-        return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
-
-    async def _resume(self, request: pb.CreateSessionRequest) -> pb.CreateSessionResponse:
-        wish = returned.resume(request, self._settings)
-        session, token = await self._resuming.resume(wish)
-        return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
-
-    async def _recording(self, data: bytes) -> NDArray[np.float32]:
-        if self._parts.engine.tokenizer is None:
-            model = self._parts.engine.info.model
-            raise invalid("prefill_audio", f"the model {model} can't go on from audio (Capabilities.audio_prefill)")
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._parts.slow, read_recording, data)
-        except RecordingError as error:
-            raise invalid("prefill_audio", str(error)) from None
 
     async def stream_audio(self, request: pb.StreamAudioRequest, caller: Caller) -> AsyncIterator[bytes]:
         """SessionReady, then events and chunks, then Goodbye; every message serialised."""
-        session = self._session(request.session_id, caller)
+        session, opened = self._open(request.session_id, caller, Right.LISTEN)
         self._registry.check_open()  # what goes down has said goodbye already
         if request.encoding not in audio_pb2.AudioEncoding.values():
             raise invalid("encoding", f"expected a value of AudioEncoding, got {request.encoding}")
@@ -146,28 +107,33 @@ class LiveHandlers:
         if begin is not None and begin < 0:
             raise invalid("from_sample", f"expected 0 or more, got {begin}")
         wish = Wish(encoding, 0, chunk_ms // _MS_PER_FRAME, not request.without_clock, request.with_continuation)
-        listener = session.listen(wish, begin, request.take if request.HasField("take") else None)
-        task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        if task is not None:
-            listener.on_end = lambda: loop.call_later(self._settings.goodbye_ms / 1000, task.cancel)
-        try:
-            ready = stream_pb2.SessionReady(
-                session=session.describe(),
-                format=audio_format(encoding),
-                listener_id=listener.name,
-                first_sample=listener.wish.begin,
-                capabilities=capabilities_of(self._parts.engine, self._library.encoder),
-                report_every_ms=self._settings.report_every_ms,
-            )
-            yield pb.StreamAudioResponse(ready=ready).SerializeToString()
-            warnings, session.warnings = session.warnings, []
-            for warning in warnings:
-                yield pb.StreamAudioResponse(warning=warning).SerializeToString()
-            async for message in listener.messages():
-                yield message
-        finally:
-            listener.on_end = None
-            session.leave(listener)
+        with self._security.usage.listening(session.deed.tenant, session.listeners):
+            listener = session.listen(wish, begin, request.take if request.HasField("take") else None)
+            task, loop = asyncio.current_task(), asyncio.get_running_loop()
+            if task is not None:
+                listener.on_end = lambda: loop.call_later(self._settings.goodbye_ms / 1000, task.cancel)
+            left = None if opened.until is None else opened.until - time.time()
+            expiry = None if left is None else loop.call_later(left, listener.end, _expired())
+            try:
+                ready = stream_pb2.SessionReady(
+                    session=session.describe(),
+                    format=audio_format(encoding),
+                    listener_id=listener.name,
+                    first_sample=listener.wish.begin,
+                    capabilities=capabilities_of(self._parts.engine, self._library.encoder),
+                    report_every_ms=self._settings.report_every_ms,
+                )
+                yield pb.StreamAudioResponse(ready=ready).SerializeToString()
+                warnings, session.warnings = session.warnings, []
+                for warning in warnings:
+                    yield pb.StreamAudioResponse(warning=warning).SerializeToString()
+                async for message in listener.messages():
+                    yield message
+            finally:
+                listener.on_end = None
+                if expiry is not None:
+                    expiry.cancel()
+                session.leave(listener)
 
     async def post_event(self, request: pb.PostEventRequest, caller: Caller) -> pb.PostEventResponse:
         """A game event."""
@@ -210,7 +176,7 @@ class LiveHandlers:
 
         async def do(session: Session) -> pb.PlayResponse:
             check.bare(request.control)
-            return pb.PlayResponse(outcome=self._outcome(session, request.control, await session.play(), "play"))
+            return pb.PlayResponse(outcome=self._outcome(session, request.control, await session.play()))
 
         return await self._once(request, caller, do)
 
@@ -219,7 +185,7 @@ class LiveHandlers:
 
         async def do(session: Session) -> pb.PauseResponse:
             check.bare(request.control)
-            return pb.PauseResponse(outcome=self._outcome(session, request.control, await session.pause(), "pause"))
+            return pb.PauseResponse(outcome=self._outcome(session, request.control, await session.pause()))
 
         return await self._once(request, caller, do)
 
@@ -228,7 +194,7 @@ class LiveHandlers:
 
         async def do(session: Session) -> pb.StopResponse:
             check.bare(request.control)
-            return pb.StopResponse(outcome=self._outcome(session, request.control, await session.stop(), "stop"))
+            return pb.StopResponse(outcome=self._outcome(session, request.control, await session.stop()))
 
         return await self._once(request, caller, do)
 
@@ -238,7 +204,7 @@ class LiveHandlers:
         async def do(session: Session) -> pb.ResetContextResponse:
             check.bare(request.control)
             landed = await session.reset(request.seed if request.HasField("seed") else None)
-            return pb.ResetContextResponse(outcome=self._outcome(session, request.control, landed, "reset"))
+            return pb.ResetContextResponse(outcome=self._outcome(session, request.control, landed))
 
         return await self._once(request, caller, do)
 
@@ -255,16 +221,16 @@ class LiveHandlers:
                 guidance = check.within("guidance", request.guidance, -1, 7)
             embedding, notes = None, list[str]()
             if request.prompts:
-                embedding, notes = await self._blend(session.record, request.prompts)
+                embedding, notes = await self._blend(session, request.prompts)
             landed = await session.override(embedding, request.fade_ms // _MS_PER_FRAME, guidance)
-            outcome = self._outcome(session, request.control, landed, "prompts")
+            outcome = self._outcome(session, request.control, landed)
             return pb.SetWeightedPromptsResponse(outcome=outcome, notes=notes)
 
         return await self._once(request, caller, do)
 
     async def report_playback(self, request: pb.ReportPlaybackRequest, caller: Caller) -> pb.ReportPlaybackResponse:
         """What has been heard."""
-        session = self._session(request.session_id, caller)
+        session = self._session(request.session_id, caller, Right.LISTEN)
         check.within("playhead_sample", request.playhead_sample, 0, 2**62)
         check.within("underruns", request.underruns, 0, 1_000_000)
         check.within("round_trip_ms", request.round_trip_ms, 0, 600_000)
@@ -273,7 +239,8 @@ class LiveHandlers:
             request.listener_id, request.playhead_sample, request.underruns, request.round_trip_ms / 1000
         )
         if request.target_lead_ms:
-            session.ask_lead(request.listener_id, request.target_lead_ms)
+            most = self._security.usage.lead(session.deed.tenant)
+            session.ask_lead(request.listener_id, min(request.target_lead_ms, most or request.target_lead_ms))
         return pb.ReportPlaybackResponse(
             head_sample=session.head_sample,
             playhead_sample=playhead,
@@ -283,18 +250,19 @@ class LiveHandlers:
 
     async def get_session(self, request: pb.GetSessionRequest, caller: Caller) -> pb.GetSessionResponse:
         """The session as it is now."""
-        suspended = self._registry.suspended(request.session_id, caller.token)
+        suspended = self._registry.suspended(request.session_id, caller.token, Right.LISTEN)
         if suspended is not None:
             return pb.GetSessionResponse(session=suspended.described)
-        return pb.GetSessionResponse(session=self._session(request.session_id, caller).describe())
+        return pb.GetSessionResponse(session=self._session(request.session_id, caller, Right.LISTEN).describe())
 
     async def close_session(self, request: pb.CloseSessionRequest, caller: Caller) -> pb.CloseSessionResponse:
         """Free the slot, and forget what is kept of a suspended session."""
         suspended = self._registry.suspended(request.session_id, caller.token)
         if suspended is not None:
             self._registry.forget(request.session_id)
+            self._told("close", caller, request.session_id)
             return pb.CloseSessionResponse(session=suspended.described)
-        session = self._session(request.session_id, caller)
+        session = self._session(request.session_id, caller, Right.OWN)
         described = session.describe()
         goodbye = stream_pb2.Goodbye(
             reason=stream_pb2.Goodbye.REASON_CLOSED, message="the session was closed", retry_after_ms=-1
@@ -302,17 +270,42 @@ class LiveHandlers:
         await self._registry.close(session, goodbye)
         self._controls.pop(session.session_id, None)
         described.status = session_pb2.SESSION_STATUS_CLOSED
+        self._told("close", caller, session.session_id)
         return pb.CloseSessionResponse(session=described)
+
+    async def grant_token(self, request: pb.GrantTokenRequest, caller: Caller) -> pb.GrantTokenResponse:
+        """A token that may do less, and ends."""
+        session, opened = self._open(request.session_id, caller, Right.OWN)
+        check.within("valid_seconds", request.valid_seconds, 0, _LONGEST_GRANT)
+        now = math.ceil(time.time())
+        until = now + (request.valid_seconds or _USUAL_GRANT)
+        if opened.until is not None:
+            until = min(until, int(opened.until))
+        right = Right.STEER if request.may_steer else Right.LISTEN
+        token = self._security.grants.make(session.session_id, session.deed.digest, right, until)
+        self._told("grant", caller, session.session_id, detail=f"{right.name.lower()}, {until - now} s")
+        token = with_route(token, session.session_id, self._settings.session_route)
+        return pb.GrantTokenResponse(session_token=token, expires_unix_ms=1000 * until)
 
     # Inner parts
 
-    def _session(self, session_id: str, caller: Caller) -> Session:
+    def _session(self, session_id: str, caller: Caller, need: Right = Right.STEER) -> Session:
+        return self._open(session_id, caller, need)[0]
+
+    def _open(self, session_id: str, caller: Caller, need: Right) -> tuple[Session, Opened]:
         check.name("session_id", session_id)
-        return self._registry.get(session_id, caller.token)
+        session, opened = self._registry.open(session_id, caller.token, need)
+        caller.who.tenant = session.deed.tenant
+        return session, opened
+
+    def _told(self, action: str, caller: Caller, session: str, soundtrack: str = "", detail: str = "") -> None:
+        """Tell the audit log."""
+        who = {"tenant": caller.who.tenant, "key": caller.who.key, "peer": caller.peer}
+        self._security.audit.note(action, **who, session=session, soundtrack=soundtrack, detail=detail)
 
     async def _wake(self, control: check.Header, caller: Caller) -> None:
         """Bring a suspended session back before it is told to play."""
-        suspended = self._registry.suspended(control.session_id, caller.token)
+        suspended = self._registry.suspended(control.session_id, caller.token, Right.STEER)
         if suspended is not None:
             await self._resuming.wake(control.session_id, suspended, caller.token or "")
 
@@ -320,6 +313,7 @@ class LiveHandlers:
         control: check.Header = request.control
         session = self._session(control.session_id, caller)
         check.header(control)
+        self._security.usage.control(session.deed.tenant, session.controls)
         if len(self._controls) > 2 * self._registry.slots + 16:
             self._controls = {key: memory for key, memory in self._controls.items() if self._registry.alive(key)}
         memory = self._controls.get(session.session_id)
@@ -333,8 +327,10 @@ class LiveHandlers:
         return found
 
     async def _noted(self, session: Session, request: Any, do: Callable[[Session], Awaitable[R]]) -> R:
+        began = time.monotonic()
         response: Any = await do(session)
         kind = request.DESCRIPTOR.name.removesuffix("Request")
+        self._measure(kind, response.outcome, time.monotonic() - began)
         self._parts.logs.note(session.place, kind, request=request, response=response)
         answered: R = response
         return answered
@@ -345,11 +341,19 @@ class LiveHandlers:
         if control.HasField("playhead_sample"):
             session.report(control.listener_id, control.playhead_sample)
         landed = await session.control(inputs, control.request_id)
-        return self._outcome(session, control, landed, type(inputs[0]).__name__)
+        return self._outcome(session, control, landed)
 
-    def _outcome(
-        self, session: Session, control: check.Header, landed: Landed, kind: str
-    ) -> control_pb2.ControlOutcome:
+    def _measure(self, kind: str, outcome: control_pb2.ControlOutcome, spent: float) -> None:
+        """Count a control that took so many seconds to land."""
+        metrics = self._parts.metrics
+        landing = control_pb2.Landing.Name(outcome.landing).removeprefix("LANDING_").lower()
+        metrics.controls.labels(kind, landing).inc()
+        metrics.landing_seconds.observe(spent)
+        if outcome.HasField("audible_at_sample"):
+            ahead = max(0, outcome.audible_at_sample - outcome.playhead_sample) / SAMPLE_RATE
+            metrics.audible_seconds.observe(spent + ahead)
+
+    def _outcome(self, session: Session, control: check.Header, landed: Landed) -> control_pb2.ControlOutcome:
         axis, playhead = self._parts.hub.history.axis, session.playhead
         outcome = control_pb2.ControlOutcome(
             request_id=control.request_id,
@@ -361,17 +365,16 @@ class LiveHandlers:
             playhead_sample=playhead,
             reason=landed.reason,
         )
-        landing = control_pb2.Landing.Name(landed.landing).removeprefix("LANDING_").lower()
-        self._parts.metrics.controls.labels(kind, landing).inc()
         if landed.frame is not None:
             outcome.audible_at_sample = axis.audible(landed.frame)
-            self._parts.metrics.audible_seconds.observe(max(0, outcome.audible_at_sample - playhead) / SAMPLE_RATE)
+        if current().is_recording:
+            session.follow(current(), landed)
         return outcome
 
     async def _blend(
-        self, record: Record, given: Sequence[pb.WeightedPrompt]
+        self, session: Session, given: Sequence[pb.WeightedPrompt]
     ) -> tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], list[str]]:
-        weights = np.asarray(check.weights(given), np.float32)
+        weights, record = np.asarray(check.weights(given), np.float32), session.record
         rows: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]] | None] = []
         prompts: list[Prompt] = []
         for place, item in enumerate(given):
@@ -383,4 +386,11 @@ class LiveHandlers:
             else:
                 prompts.append(check.prompt(f"prompts[{place}]", item))
                 rows.append(None)
+        texts = [(f"prompts[{place}].text", item.text) for place, item in enumerate(given) if item.text]
+        await self._security.prompts.check(texts, session.deed.tenant)
         return await self._library.blend(rows, prompts, weights)
+
+
+def _expired() -> stream_pb2.Goodbye:
+    reason, message = stream_pb2.Goodbye.REASON_TOKEN_EXPIRED, "the token of this stream has expired"
+    return stream_pb2.Goodbye(reason=reason, message=message, retry_after_ms=-1)

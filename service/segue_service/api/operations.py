@@ -13,8 +13,16 @@ from segue_service.api.caller import Caller, check_operator
 from segue_service.errors import invalid
 from segue_service.observe.log import logger
 from segue_service.session.registry import Registry
+from segue_service.session.session import Session
 
 _log = logger("operations")
+
+
+def _described(session: Session) -> session_pb2.Session:
+    """As operators see it: whose it is, too."""
+    described = session.describe()
+    described.tenant = session.deed.tenant
+    return described
 
 
 class OperationsHandlers:
@@ -31,7 +39,7 @@ class OperationsHandlers:
         first, size = check.page(request.page_size, request.page_token, 100, 500)
         sessions = list(self._registry)
         return pb.ListSessionsResponse(
-            sessions=[session.describe() for session in sessions[first : first + size]],
+            sessions=[_described(session) for session in sessions[first : first + size]],
             next_page_token=str(first + size) if first + size < len(sessions) else "",
             slots=self._registry.slots,
             free_slots=self._registry.free,
@@ -44,7 +52,7 @@ class OperationsHandlers:
         check.within("every_ms", every_ms, 100, 60_000)
         registry, told = self._registry, dict[str, session_pb2.Session]()
         while True:
-            now = {session.session_id: session.describe() for session in registry}
+            now = {session.session_id: _described(session) for session in registry}
             changed = [session for key, session in now.items() if told.get(key) != session]
             yield pb.WatchSessionsResponse(
                 sessions=changed,
@@ -69,6 +77,8 @@ class OperationsHandlers:
         message = request.reason or "the server is going down"
         _log.info("draining", sessions=len(self._registry), grace_ms=request.grace_ms)
         sessions = await self._registry.drain(message)
+        audit, who = self._registry.parts.security.audit, caller.who
+        audit.note("drain", key=who.key, peer=caller.peer, detail=f"{sessions} sessions: {message}")
 
         async def finish() -> None:
             await asyncio.sleep(request.grace_ms / 1000)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from segue.v1 import live_soundtrack_service_pb2 as pb
 from segue_engine.contract import EngineInfo
 from segue_service.api import requests as check
+from segue_service.api.routed_token import bare
 from segue_service.config import Settings
 from segue_service.errors import invalid
 from segue_service.session.continuation import ContinuationError, join
@@ -42,7 +43,7 @@ def resume(request: pb.CreateSessionRequest, settings: Settings) -> Wish:
         point=given.token,
         continuation=tuple(given.continuation),
         from_sample=given.from_sample,
-        session_token=given.session_token or None,
+        session_token=bare(given.session_token) or None,
         lead_ms=request.target_lead_ms or None,
         paused=request.paused,
         labels=check.labels(request.labels),

@@ -12,9 +12,11 @@ from segue_service.cli.bake import bake
 from segue_service.cli.bench import bench
 from segue_service.cli.build import build
 from segue_service.cli.check import check
+from segue_service.cli.config import config
 from segue_service.cli.console import guarded
 from segue_service.cli.demo import demo
 from segue_service.cli.evaluate import evaluate
+from segue_service.cli.keys import keys
 from segue_service.cli.listen import listen
 from segue_service.cli.models import models
 from segue_service.cli.render import render
@@ -39,6 +41,8 @@ app.command("eval")(evaluate)
 app.command("test", epilog=TEST_EXAMPLES)(rehearse_edges)
 app.command(epilog=BAKE_EXAMPLES)(bake)
 app.add_typer(models, name="models")
+app.add_typer(config, name="config")
+app.add_typer(keys, name="keys")
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import typer
 from numpy.typing import NDArray
 
 from segue_service.cli.clip_files import recordings
-from segue_service.cli.console import CommandError, console
+from segue_service.cli.console import CommandError, console, existing_file
 from segue_service.cli.files import check_audio_path, write_audio
 from segue_service.cli.render import clock
 
@@ -66,6 +66,14 @@ class SoundCard:
 def listen(
     soundtrack: Annotated[str, typer.Argument(help="Name of a soundtrack that the server has, or a file to upload.")],
     server: Annotated[str, typer.Option(help="Address of the service.")] = "localhost:7470",
+    token: Annotated[
+        str | None,
+        typer.Option(envvar="SEGUE_TOKEN", help="A tenant's or the operator's, where the service asks for one."),
+    ] = None,
+    tls: Annotated[bool, typer.Option("--tls", help="Speak TLS.")] = False,
+    ca: Annotated[
+        Path | None, typer.Option(help="PEM file of the authority to trust; implies --tls [default: the system's]")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Save to this file instead of playing it.")] = None,
     seconds: Annotated[float | None, typer.Option(min=0.1, help="Stop after so long; else at Ctrl-C.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of the session.")] = None,
@@ -86,7 +94,8 @@ def listen(
     mixed = segue.Clips(_recordings(soundtrack, clips))
     card = SoundCard(mixed) if out is None else None
     kept, first = segue.NewestTakes(), 0
-    with segue.connect(server) as music:
+    roots = None if ca is None else existing_file(ca, "file of certificates").read_bytes()
+    with segue.connect(server, token, tls=tls, root_certificates=roots) as music:
         try:
             name = _uploaded(music, soundtrack)
             session = music.play(name, seed=seed, state=state)

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import json as json_module
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -14,17 +13,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from segue_service.cli.config_options import Assigned, ConfigFile
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
 from segue_service.cli.ears import ear_for
 from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels, build_engine
 from segue_service.cli.files import prompt_audio, read_soundtrack
+from segue_service.cli.termination import ends_on_sigterm
 
 if TYPE_CHECKING:
     from segue_engine.assemble import Assembly
     from segue_service.config import Settings
     from segue_service.server import Offer, Server
+    from segue_service.settings import Layer, Resolved
 
-_LAST_PORT = 65_535
 SOUNDTRACK_PATTERNS = ("*.soundtrack.yaml", "*.soundtrack.json")
 
 
@@ -33,7 +34,13 @@ def find_soundtracks(paths: list[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for pattern in SOUNDTRACK_PATTERNS for file in path.rglob(pattern))
+            # Hidden folders are left out: a mounted ConfigMap keeps what its links lead to in one.
+            inside = sorted(
+                file
+                for pattern in SOUNDTRACK_PATTERNS
+                for file in path.rglob(pattern)
+                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+            )
             if not inside:
                 raise CommandError(f"{path}: no *.soundtrack.yaml or *.soundtrack.json in it", EXIT_BAD_INPUT)
             found += inside
@@ -51,50 +58,51 @@ def load_offers(paths: list[Path]) -> list[Offer]:
     return [Offer(read_soundtrack(path), prompt_audio(path.parent)) for path in find_soundtracks(paths)]
 
 
-def settings_of(config: Path | None, **flags: Any) -> Settings:
-    """Settings from a JSON file, overridden by the flags that were given; raises CommandError naming the key."""
-    from pydantic import ValidationError
+def settings_of(config: Path | None, flags: Layer, *, web: bool = True) -> Resolved:
+    """What a server would be told; raises CommandError with every mistake."""
+    from segue_service.settings import SettingsError, load
 
-    from segue_service.config import Settings
-
-    values: dict[str, Any] = {}
-    if config is not None:
-        try:
-            values = json_module.loads(config.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise CommandError(f"{config}: {error}", EXIT_BAD_INPUT) from None
-        if not isinstance(values, dict):
-            raise CommandError(f"{config}: expected a JSON object of settings", EXIT_BAD_INPUT)
-    values |= {name: value for name, value in flags.items() if value is not None}
     try:
-        return Settings(**values)
-    except ValidationError as error:
-        said = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg']}" for e in error.errors())
-        raise CommandError(f"settings: {said}", EXIT_BAD_INPUT) from None
+        return load(config, flags).with_web(wanted=web)
+    except SettingsError as error:
+        raise CommandError(f"settings:\n{error}", EXIT_BAD_INPUT) from None
 
 
-def with_web(settings: Settings, *, wanted: bool) -> Settings:
-    """With gRPC-Web on the port after the native one where nothing else was said, or without it."""
-    if not wanted:
-        return settings.model_copy(update={"web_port": None})
-    if "web_port" in settings.model_fields_set:
-        return settings
-    beside = 0 if settings.port == 0 else settings.port + 1
-    return settings.model_copy(update={"web_port": beside if beside <= _LAST_PORT else 0})
+def check_start(settings: Settings, *, read_files: bool = True) -> None:
+    """Raises CommandError if a server with these settings would refuse to start, before an engine is built for it."""
+    from datetime import UTC, datetime
 
+    from segue_service.security.guarded import check_files
+    from segue_service.security.watched import FileError
+    from segue_service.settings import refusal_to_bind
+    from segue_service.tls import TlsError, TlsFiles, read_material
 
-def keys_of(file: Path | None) -> list[str] | None:
-    """The keys of a file, else those of the environment, else None; raises CommandError."""
-    if file is None:
-        listed = os.environ.get("SEGUE_RESUME_KEYS", "")
-        return [key.strip() for key in listed.split(",") if key.strip()] or None
+    refusal = refusal_to_bind(settings)
+    if refusal is not None:
+        raise CommandError(refusal, EXIT_BAD_INPUT)
     try:
-        keys = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, ValueError) as error:
-        raise CommandError(f"--resume-keys: {file}: {error}", EXIT_BAD_INPUT) from None
-    if not keys:
-        raise CommandError(f"--resume-keys: {file}: expected at least one key, a line each", EXIT_BAD_INPUT)
-    return keys
+        files = TlsFiles.of(settings)
+        if files is not None and read_files:
+            read_material(files, datetime.now(UTC))
+        if read_files:
+            check_files(settings)
+    except (TlsError, FileError) as error:
+        raise CommandError(str(error), EXIT_BAD_INPUT) from None
+
+
+def log_settings(resolved: Resolved) -> None:
+    """One line with what the server was told: all of it in JSON, what is no default on a console."""
+    from segue_service.observe.log import logger
+    from segue_service.settings import shown
+
+    values = shown(resolved.settings)
+    if resolved.settings.log_format == "console":
+        values = {name: value for name, value in values.items() if name in resolved.origins}
+    log = logger("settings")
+    for note in resolved.notes:
+        log.warning(note)
+    if values:
+        log.info("settings", sources={name: str(origin) for name, origin in resolved.origins.items()}, **values)
 
 
 def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[Offer], on_ready: Any) -> None:
@@ -103,14 +111,14 @@ def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[O
     from segue_engine.contract import EngineError
     from segue_service.server import ServeError, serve
 
-    assembly = build()
     if sys.platform != "win32":
         import uvloop
 
         runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     else:
         runner = asyncio.Runner()
-    with runner:
+    with ends_on_sigterm(), runner:
+        assembly = build()
         try:
             runner.run(serve(settings, assembly, offers, on_ready=on_ready, ear=ear_for(assembly)))
         except (ServeError, EngineError) as error:
@@ -168,28 +176,51 @@ def serve(
             "them take over each other's sessions. Or $SEGUE_RESUME_KEYS, with commas. [default: a random one]"
         ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="JSON file of settings; flags win over it.")] = None,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate and its chain; gRPC and gRPC-Web speak TLS.")
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of its private key.")] = None,
+    tls_client_ca: Annotated[
+        Path | None, typer.Option(help="PEM file of authorities; clients must show a certificate of one of them.")
+    ] = None,
+    allow_anonymous: Annotated[
+        bool | None,
+        typer.Option("--allow-anonymous", help="Callers need not say who they are [default: on loopback only]"),
+    ] = None,
+    config: ConfigFile = None,
+    assigned: Assigned = None,
     announce: Annotated[
         Path | None, typer.Option(help="Write address and facts to this file (JSON) when ready, for scripts.")
     ] = None,
 ) -> None:
     """Serve live soundtracks over gRPC and gRPC-Web until Ctrl-C or SIGTERM."""
-    settings = settings_of(
-        *(config,),
-        host=host,
-        port=port,
-        web_host=web_host,
-        web_port=web_port,
-        web_origins=web_origin,
-        metrics_port=metrics_port,
-        log_format=log,
-        session_log_dir=session_log,
-        resume_keys=keys_of(resume_keys),
+    from segue_service.settings import from_flags
+
+    flags = from_flags(
+        [
+            ("--host", "host", host),
+            ("--port", "port", port),
+            ("--web-host", "web_host", web_host),
+            ("--web-port", "web_port", web_port),
+            ("--web-origin", "web_origins", web_origin),
+            ("--metrics-port", "metrics_port", metrics_port),
+            ("--log", "log_format", log),
+            ("--session-log", "session_log_dir", session_log),
+            ("--resume-keys", "resume_keys_file", resume_keys),
+            ("--tls-cert", "tls_cert", tls_cert),
+            ("--tls-key", "tls_key", tls_key),
+            ("--tls-client-ca", "tls_client_ca", tls_client_ca),
+            ("--allow-anonymous", "allow_anonymous", allow_anonymous),
+        ],
+        assigned or (),
     )
-    settings = with_web(settings, wanted=not no_web)
+    resolved = settings_of(config, flags, web=not no_web)
+    settings = resolved.settings
+    check_start(settings)
     from segue_service.observe.log import configure
 
     configure(settings.log_format, settings.log_level)
+    log_settings(resolved)
     offers = load_offers(soundtracks or [])
     started = time.perf_counter()
 

@@ -6,14 +6,14 @@ One `Metrics` per server, on its own registry, so that several servers in one pr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Thread
 from typing import Final
 from wsgiref.simple_server import WSGIServer
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -23,6 +23,10 @@ LEAD_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0, 1, 2, 3, 4, 5, 6, 7, 
 ROW_BUCKETS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 SIMILARITY_BUCKETS: Final = tuple(place / 20 for place in range(1, 20))
 LATENCY_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (1, 2, 3, 4, 5, 6, 7, 8, 10, 15, 25, 50, 100, 250))
+CALL_BUCKETS: Final = tuple(FRAME_SECONDS * f for f in (0.025, 0.1, 0.25, 0.5, 1, 2, 5, 10, 25, 125))
+LOUDNESS_BUCKETS: Final = (-60, -50, -40, -36, -33, -30, -27, -25, *range(-23, -13), -12, -9)
+CAUSES: Final = ("silence", "loop", "over_range", "drift")
+"""Of the liveness guard's verdicts; refreshes have "requested" too."""
 
 
 class ArrayHistogram(Collector):
@@ -74,13 +78,40 @@ class Metrics:
             buckets=ROW_BUCKETS,
             registry=registry,
         )
-        self.late_steps = Counter("segue_late_steps_total", "Steps longer than a frame.", registry=registry)
+        self.late_steps = Counter(
+            "segue_late_steps_total", "Steps longer than a frame: deadlines missed.", registry=registry
+        )
+        self.part_seconds = Histogram(
+            "segue_part_seconds",
+            "Wall time around a step: commands, engine, flush and background work on the device thread, "
+            "hand_over on the event loop.",
+            ["part"],
+            buckets=STEP_BUCKETS,
+            registry=registry,
+        )
         self.frames = Counter("segue_frames_total", "Frames handed to sessions.", registry=registry)
         self.lead_seconds = ArrayHistogram(
             "segue_lead_seconds", "Lead of the sessions at the hand-over of their frames.", LEAD_BUCKETS, registry
         )
+        self.short_of_lead = Gauge(
+            "segue_sessions_short_of_lead", "Playing sessions with less than half of their lead.", registry=registry
+        )
+        self.device_busy = Gauge(
+            "segue_device_busy_seconds",
+            "How long the device thread has been at what it does now; 0 while it waits.",
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "segue_loop_lag_seconds",
+            "How late the event loop woke whoever had slept on it.",
+            buckets=STEP_BUCKETS,
+            registry=registry,
+        )
         self.queue_depth = Gauge("segue_device_queue", "Commands waiting for the device thread.", registry=registry)
         self.slots = Gauge("segue_slots", "Sessions that fit.", registry=registry)
+        self.free_slots = Gauge(
+            "segue_free_slots", "Sessions that can be created now; 0 unless the server is ready.", registry=registry
+        )
         self.sessions = Gauge("segue_sessions", "Sessions that hold a slot.", registry=registry)
         self.listeners = Gauge("segue_listeners", "Open streams.", registry=registry)
         self.created = Counter("segue_sessions_created_total", "Sessions created.", registry=registry)
@@ -91,11 +122,30 @@ class Metrics:
             ["result"],
             registry=registry,
         )
-        self.refused = Counter("segue_refused_total", "Calls refused.", ["method", "reason"], registry=registry)
+        self.suspended = Gauge("segue_suspended_sessions", "Paused sessions kept without a slot.", registry=registry)
+        self.refused = Counter(
+            "segue_refused_total",
+            "Calls refused, by google.rpc code and ErrorReason.",
+            ["method", "code", "reason"],
+            registry=registry,
+        )
+        self.call_seconds = Histogram(
+            "segue_call_seconds",
+            "Wall time of unary calls, refused ones too.",
+            ["method"],
+            buckets=CALL_BUCKETS,
+            registry=registry,
+        )
         self.faults = Counter(
             "segue_faults_total", "Calls that ended in a fault of ours.", ["method"], registry=registry
         )
         self.controls = Counter("segue_controls_total", "Controls.", ["kind", "landing"], registry=registry)
+        self.landing_seconds = Histogram(
+            "segue_landing_seconds",
+            "From a control's arrival until it has landed: planned, styles looked up, taken up by the engine.",
+            buckets=CALL_BUCKETS,
+            registry=registry,
+        )
         self.audible_seconds = Histogram(
             "segue_audible_seconds",
             "From a control's arrival to the playhead reaching audible_at_sample, as predicted at landing.",
@@ -126,6 +176,12 @@ class Metrics:
             "Frames more than 6 dB over full scale before mastering.",
             registry=registry,
         )
+        self.loudness = ArrayHistogram(
+            "segue_loudness_lufs",
+            "Loudness of the last 400 ms of the sessions after the rider, once a second.",
+            LOUDNESS_BUCKETS,
+            registry,
+        )
         self.adherence = Histogram(
             "segue_adherence",
             "Similarity of what sounds and what was asked for.",
@@ -142,7 +198,79 @@ class Metrics:
         self.audio_bytes = Counter("segue_audio_bytes_total", "Audio sent.", ["encoding"], registry=registry)
         self.chunks = Counter("segue_chunks_total", "Audio messages sent.", registry=registry)
         self.style_codes = Counter("segue_style_lookups_total", "Blends looked up.", ["cache"], registry=registry)
+        self.tls_not_after = Gauge(
+            "segue_tls_not_after_seconds",
+            "When the certificate in use expires, in seconds since 1970. Absent without TLS.",
+            ["file"],
+            registry=registry,
+        )
+        self.tls_stale = Gauge(
+            "segue_tls_stale",
+            "1 while the certificate's files hold what can't be used, and the one before serves. Absent without TLS.",
+            ["file"],
+            registry=registry,
+        )
+        self.tls_reloads = Counter(
+            "segue_tls_reloads_total",
+            "Certificates that were found in the files of a running server: loaded, refused.",
+            ["result"],
+            registry=registry,
+        )
+        self.reloads = Counter(
+            "segue_reloads_total",
+            "Files of tenants, JWT keys and words found changed: used, refused.",
+            ["file", "result"],
+            registry=registry,
+        )
+        self.hook_failures = Counter(
+            "segue_prompt_hook_failures_total",
+            "Prompts that the hook did not judge: timeout, died, raised.",
+            ["how"],
+            registry=registry,
+        )
+        self.audit_lost = Counter(
+            "segue_audit_lost_total",
+            "Lines missing in the audit log: disk (full or gone), slow (a disk that does not keep up), flood (too many "
+            "refusals a second).",
+            ["cause"],
+            registry=registry,
+        )
         self.ready = Gauge("segue_ready", "1 once a warm step has run and until draining.", registry=registry)
+        self.draining = Gauge("segue_draining", "1 from the beginning of a drain.", registry=registry)
+        self._build = Gauge("segue_build_info", "1; what runs here.", ["version", "model", "device"], registry=registry)
+        ProcessCollector(registry=registry)
+        self._begin_at_zero()
+
+    def tell_build(self, version: str, model: str, device: str) -> None:
+        """What runs here. Once."""
+        self._build.labels(version, model, device).set(1)
+
+    def look_at(self, gauges: Mapping[Gauge, Callable[[], float]]) -> None:
+        """From now on these are asked for at every scrape, on its thread: they must be quick and only read."""
+        for gauge, ask in gauges.items():
+            gauge.set_function(ask)
+
+    def _begin_at_zero(self) -> None:
+        """A counter that appears with its first event has no increase for that event: alerts would miss it."""
+        for cause in CAUSES:
+            for counter in (self.guard_verdicts, self.guard_given_up, self.refreshes):
+                counter.labels(cause)
+        self.refreshes.labels("requested")
+        self.cut_listeners.labels("slow")
+        for reason in ("closed", "idle", "suspended", "draining"):
+            self.closed.labels(reason)
+        for by in ("server", "listener"):
+            self.underruns.labels(by)
+        for result in ("loaded", "refused"):
+            self.tls_reloads.labels(result)
+        for result in ("resumed", "joined", "refused"):
+            self.resumes.labels(result)
+        for how in ("timeout", "died", "raised"):
+            self.hook_failures.labels(how)
+        for cause in ("disk", "slow", "flood"):
+            self.audit_lost.labels(cause)
+        for cache in ("hit", "miss"):
+            self.style_codes.labels(cache)
 
     def serve(self, host: str, port: int) -> tuple[WSGIServer, Thread]:
         """Answer /metrics on a daemon thread. Raises OSError if the port is taken."""

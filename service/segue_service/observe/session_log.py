@@ -67,6 +67,7 @@ class _File:
 
     path: Path
     out: TextIO | None
+    session: str = ""
     size: int = 0
     slots: int = 0
 
@@ -175,9 +176,9 @@ class WrittenSessionLogs(SessionLogs):
             count += 1
             path = self._folder / f"{stem}-{count}.jsonl"
         try:
-            file = _File(path, path.open("x", encoding="utf-8", newline="\n"))
+            file = _File(path, path.open("x", encoding="utf-8", newline="\n"), stem)
         except OSError as error:
-            _log.warning("a session has no log", path=str(path), error=str(error))
+            _log.warning("a session has no log", session=stem, path=str(path), error=str(error))
             return
         self._files[place] = file
         self._write(file, {"what": "session", "format": FORMAT, **facts, **self._header})
@@ -276,7 +277,7 @@ class WrittenSessionLogs(SessionLogs):
         try:
             do(file.out)
         except (OSError, ValueError) as error:
-            _log.warning("a session's log ends here", path=str(file.path), error=str(error))
+            _log.warning("a session's log ends here", session=file.session, path=str(file.path), error=str(error))
             file.out = None
 
 

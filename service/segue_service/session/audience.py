@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import replace
 
@@ -99,7 +100,7 @@ class Audience:
             raise sample_gone(begin, first, head)
         self._numbers += 1
         listener = Listener(
-            f"listener-{self._numbers}",
+            f"listener-{self._numbers}-{secrets.token_hex(4)}",  # nobody reports for another
             replace(wish, begin=begin),
             history,
             self._place,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from segue_engine.contract import FRAME_RATE, ConditioningError, EngineInfo, Past
 from segue_service.session.continuation import ContinuationError, join
+from segue_service.session.deed import Deed
 from segue_service.session.guidance import guidance_of
 from segue_service.session.library import Library, Record
 from segue_service.session.planned import Entries
@@ -68,9 +69,9 @@ def fresh(
     return Beginning(begins, seed, lead_ms, guidance or guidance_of(info))
 
 
-def record_of(point: ResumePoint, library: Library) -> Record:
-    """The soundtrack that a resume point speaks of. Raises Refused, ResumeError."""
-    record = library.get(point.soundtrack, point.version)
+def record_of(point: ResumePoint, library: Library, may_use: Callable[[str], bool] | None = None) -> Record:
+    """The soundtrack that a resume point speaks of, if it may be used. Raises Refused, ResumeError."""
+    record = library.get(point.soundtrack, point.version, may_use)
     if not record.hash.startswith(point.hash):
         raise ResumeError(
             f'it is of soundtrack "{point.soundtrack}" version {point.version} with the content {point.hash[:12]}; '
@@ -128,7 +129,7 @@ def described(
     record: Record,
     info: EngineInfo,
     session: str,
-    digest: str,
+    deed: Deed,
     seed: int,
     lead_ms: int,
     guidance: Guidance,
@@ -140,7 +141,9 @@ def described(
     """The resume point of a session whose machine is `state` and that is played under `under` around there."""
     return ResumePoint(
         session=session,
-        digest=digest,
+        digest=deed.digest,
+        tenant=deed.tenant,
+        until=deed.until or 0,
         soundtrack=record.name,
         version=record.version,
         hash=record.hash[:32],

@@ -34,15 +34,20 @@ T = TypeVar("T")
 _TICK: Final = 1.0 / FRAME_RATE
 _BREATH: Final = 0.001
 """Least time between a step in which nothing got a frame and the next between ticks, for an engine that only waits."""
+_PARTS: Final = ("commands", "engine", "flush", "background")
 _log = logger("device")
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """What one hand-over brings: blocks, and the slots whose playhead overtook their head (an underrun)."""
+    """What one hand-over brings: blocks, and the slots whose playhead overtook their head (an underrun).
+
+    began: when the step that made the blocks was begun (time.monotonic).
+    """
 
     blocks: Blocks | None
     overtaken: NDArray[np.int64]
+    began: float = 0.0
 
 
 @dataclass(slots=True)
@@ -110,6 +115,7 @@ class DeviceThread:
         self._engine = engine
         self._on_report = on_report
         self._metrics = metrics
+        self._parts = {part: metrics.part_seconds.labels(part) for part in _PARTS}
         self._on_death = on_death
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -119,6 +125,8 @@ class DeviceThread:
         self._stopping = False
         self._next_tick = 0.0
         self._rested = 0.0
+        self._began = 0.0
+        self._busy_since: float | None = None
         handles = np.empty(engine.info.slots, object)
         self._device = Device(engine, self.pacer, handles, clock, self._deliver)
         self._thread = threading.Thread(target=self._run, name="segue-device", daemon=True)
@@ -128,10 +136,15 @@ class DeviceThread:
         self._thread.start()
         await self.submit(self._warm)
 
-    def post(self, command: Callable[[Device], object]) -> None:
-        """Run a command on the device thread before its next step; nobody waits for it."""
+    def busy_for(self) -> float:
+        """Seconds that the thread has been at what it does now; 0 while it waits. Any thread."""
+        since = self._busy_since
+        return 0.0 if since is None else max(0.0, self._clock() - since)
+
+    def post(self, command: Callable[[Device], object], session: str = "") -> None:
+        """Run a command on the device thread before its next step; nobody waits for it. session: whom to log it for."""
         with self._wake:
-            self._commands.append(lambda device: _logged(command, device))
+            self._commands.append(lambda device: _logged(command, device, session))
             self._wake.notify()
 
     def submit(self, command: Callable[[Device], T], then: Callable[[T], None] | None = None) -> asyncio.Future[T]:
@@ -231,8 +244,11 @@ class DeviceThread:
                     commands = list(self._commands)
                     self._commands.clear()
                     stopping = self._stopping
-                for command in commands:
-                    command(self._device)
+                if commands:
+                    self._busy_since = began = self._clock()
+                    for command in commands:
+                        command(self._device)
+                    self._parts["commands"].observe(self._clock() - began)
                 if stopping:
                     break
                 self._metrics.queue_depth.set(len(self._commands))
@@ -246,14 +262,16 @@ class DeviceThread:
         """Do a piece of the first of the long works; gives whether there is more to do."""
         if not self._background:
             return False
-        work = self._background.popleft()
+        work, began = self._background.popleft(), self._clock()
         if next(work, work) is not work:
             self._background.append(work)
+        self._parts["background"].observe(self._clock() - began)
         return bool(self._background)
 
     def _turn(self) -> float | None:
         """Step what is due, if it is time; gives the seconds for which there is nothing to do (None: for ever)."""
         pacer, now = self.pacer, self._clock()
+        self._busy_since = now
         due = pacer.due(now)
         if due.size and now >= self._turn_of(due, now):
             if now >= self._next_tick:
@@ -264,7 +282,8 @@ class DeviceThread:
             if due.size and now >= self._turn_of(due, now):
                 return 0.0
             self._device.flush()
-            now = self._clock()
+            flushing, now = now, self._clock()
+            self._parts["flush"].observe(now - flushing)
             due = pacer.due(now)
         wait = pacer.wait(now)
         return None if wait is None else max(wait, self._turn_of(due, now) - now)
@@ -281,6 +300,7 @@ class DeviceThread:
         rows = int(gone_on.sum())
         self._rested = 0.0 if rows else now + _BREATH
         spent = self._clock() - now
+        self._parts["engine"].observe(spent)
         metrics.lead_seconds.observe(leads[gone_on])
         metrics.step_seconds.observe(spent)
         metrics.step_rows.observe(rows)
@@ -288,22 +308,26 @@ class DeviceThread:
         if spent > FRAME_SECONDS:
             metrics.late_steps.inc()
         self._deliver(blocks, overtaken)
+        self._began = now
 
     def _deliver(self, blocks: Blocks | None, overtaken: NDArray[np.int64] | None = None) -> None:
         if blocks is not None or (overtaken is not None and overtaken.size):
             nobody = np.zeros(0, np.int64)
-            self._call(self._on_report, StepReport(blocks, nobody if overtaken is None else overtaken))
+            report = StepReport(blocks, nobody if overtaken is None else overtaken, self._began)
+            self._call(self._on_report, report)
 
     def _sleep(self, seconds: float | None) -> None:
         if seconds is not None and seconds <= 0.0:
             return
         with self._wake:
             if not self._commands and not self._stopping:
+                self._busy_since = None
                 self._wake.wait(seconds)
 
 
-def _logged(command: Callable[[Device], object], device: Device) -> None:
+def _logged(command: Callable[[Device], object], device: Device, session: str) -> None:
     try:
         command(device)
     except Exception as error:
-        _log.error("a command to the device failed", error=repr(error), exc_info=error)
+        about = {"session": session} if session else {}
+        _log.error("a command to the device failed", error=repr(error), exc_info=error, **about)

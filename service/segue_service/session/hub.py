@@ -6,12 +6,22 @@ Sessions are woken only when a message of theirs is due, a beat is to be announc
 
 from __future__ import annotations
 
+import time
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import CHANNELS, FRAME_SAMPLES, Blocks, Engine, SlotHandle
+from segue_engine.contract import (
+    CHANNELS,
+    FRAME_RATE,
+    FRAME_SAMPLES,
+    MOMENTARY,
+    RIDER,
+    Blocks,
+    Engine,
+    SlotHandle,
+)
 from segue_service.config import Settings
 from segue_service.observe.metrics import Metrics
 from segue_service.observe.session_log import SessionLogs
@@ -20,6 +30,7 @@ from segue_service.session.crossfade import mixed
 from segue_service.session.device_thread import StepReport
 from segue_service.session.liveness import Guard
 from segue_service.session.timeline import History
+from segue_service.session.ways import Ways
 from segue_service.soundtrack import Music, MusicClock
 
 NEVER: Final = np.iinfo(np.int64).max
@@ -61,7 +72,8 @@ class Hub:
         self.follow_frame = np.full(places, NEVER, np.int64)
         self._tenants: list[Tenant | None] = [None] * places
         self._clocks = clocks_for(engine, places, self.history)
-        self._metrics = metrics
+        self._metrics, self._hand_over = metrics, metrics.part_seconds.labels("hand_over")
+        self._reports = 0
         self._logs = SessionLogs() if logs is None else logs
         self.guard = Guard(places, engine.info.levels, Settings(), metrics) if guard is None else guard
         slots = engine.info.slots
@@ -70,6 +82,7 @@ class Hub:
         self._offset = np.zeros(places, np.int64)
         self._floor = np.zeros(places, np.int64)
         self._tails: dict[int, tuple[int, NDArray[np.int16]]] = {}
+        self._ways: dict[int, Ways] = {}
 
     @property
     def free_places(self) -> int:
@@ -99,6 +112,10 @@ class Hub:
         self._tails[place] = (frame, tail)
         self._logs.crossfade(place, frame)
 
+    def follow_ways(self, place: int, ways: Ways) -> None:
+        """Tell them of the place's frames, until none of them is open any more."""
+        self._ways[place] = ways
+
     def unbind(self, place: int) -> None:
         """No slot feeds the place any more."""
         self._place_of[self._place_of == place] = _NO_PLACE
@@ -110,6 +127,7 @@ class Hub:
         self.guard.leave(place)
         self._tenants[place] = None
         self._tails.pop(place, None)
+        self._ways.pop(place, None)
         self.wake_sample[place] = self.follow_frame[place] = NEVER
 
     def rewind(self, place: int, frame: int) -> None:
@@ -144,12 +162,16 @@ class Hub:
 
     def on_report(self, report: StepReport) -> None:
         """Take one hand-over of the device thread."""
+        begun = time.perf_counter()
         for slot in report.overtaken.tolist():
             tenant = self._tenant_of(int(slot))
             if tenant is not None:
                 tenant.on_overtaken()
         if report.blocks is not None:
             self._take(report.blocks)
+            if self._ways:
+                self._tell_ways(report.began)
+        self._hand_over.observe(time.perf_counter() - begun)
 
     def _tenant_of(self, slot: int) -> Tenant | None:
         place = int(self._place_of[slot])
@@ -180,6 +202,12 @@ class Hub:
         for place, sample in zip(touched[ready].tolist(), samples[ready].tolist(), strict=True):
             self._require(place).on_audio(max(0, sample))
 
+    def _tell_ways(self, step_began: float) -> None:
+        for place, ways in list(self._ways.items()):
+            ways.made(int(self.history.head[place]), step_began)
+            if ways.is_idle:
+                del self._ways[place]
+
     def _write(
         self,
         places: NDArray[np.int64],
@@ -192,6 +220,10 @@ class Hub:
             pcm = self._mixed(places, frames, pcm)
         self.history.write(places, frames, pcm, codes, vitals)
         self.guard.hear(places, frames, codes, vitals)
+        self._reports += 1
+        if self._reports % FRAME_RATE == 0:
+            loudness = vitals[:, MOMENTARY].astype(np.float64) + vitals[:, RIDER]
+            self._metrics.loudness.observe(loudness / 100)
         for beat in self._clocks.hear(places, frames, codes, vitals):
             self._require(beat.place).on_beat(
                 *(beat.moment, beat.beat, beat.bar, beat.bpm),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -28,6 +28,8 @@ class Record:
     machine: Machine
     styles: StyleTable
     diagnostics: tuple[Diagnostic, ...]
+    owner: str | None = None
+    """The tenant that has uploaded it; "": an operator or anybody. None: the server began with it."""
 
     @property
     def name(self) -> str:
@@ -89,11 +91,23 @@ class Library:
             raise limit_reached(f"the server keeps {self._limit} soundtracks, as many as it may", 60_000)
         self._records.setdefault(record.name, {})[record.version] = record
 
-    def get(self, name: str, version: int = 0) -> Record:
-        """A record; version 0 is the newest. Raises Refused NOT_FOUND with near misses."""
-        versions = self._records.get(name)
+    def has(self, name: str) -> bool:
+        """Whether there is any version of this name."""
+        return name in self._records
+
+    def owner(self, name: str) -> str | None:
+        """Who has uploaded the newest version of this name. KeyError if there is none."""
+        versions = self._records[name]
+        return versions[max(versions)].owner
+
+    def get(self, name: str, version: int = 0, may_use: Callable[[str], bool] | None = None) -> Record:
+        """A record; version 0 is the newest. What may not be used is as if it were not there.
+
+        Raises Refused NOT_FOUND with near misses.
+        """
+        versions = self._records.get(name) if may_use is None or may_use(name) else None
         if not versions:
-            known = sorted(self._records)
+            known = sorted(other for other in self._records if may_use is None or may_use(other))
             raise unknown("soundtrack", name, difflib.get_close_matches(name, known, 5, 0.5), known)
         found = versions.get(version or max(versions))
         if found is None:

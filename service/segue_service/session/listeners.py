@@ -8,6 +8,7 @@ A slow listener costs the others nothing, since nobody ever waits for it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from segue_service.session.encoding import ENCODERS, name_of
 from segue_service.session.events import EventLog
 from segue_service.session.packets import Packets, Run
 from segue_service.session.timeline import History
+from segue_service.session.ways import Ways
 
 Goodbye = stream_pb2.Goodbye
 _KEPT_CHUNKS: Final = 16
@@ -153,6 +155,8 @@ class Listener:
         self._on_arm = on_arm
         self.on_first: Callable[[Listener], None] | None = None
         """Called when the first chunk is handed to the transport."""
+        self.ways: Ways | None = None
+        """Traced controls of its session, which are followed to whoever hears them first."""
         self._extra: list[bytes] = []
         self._label = name_of(wish.encoding)
         self._delay = chunks.delay(wish.encoding)
@@ -208,10 +212,13 @@ class Listener:
             self._extra.clear()
             begin, end, take = self.position, self._available(), self.take
             if end > begin:
+                ways = self.ways if self.ways is not None and self.ways.wanted(begin, end) else None
+                asked = 0.0 if ways is None else time.monotonic()
                 chunk = await self._chunks.chunk(self.wish, begin, end, take, self._run, is_last=end == self._final)
                 if chunk is None or (self.position, self.take) != (begin, take):  # rewound meanwhile
                     continue
                 message, end, self._run = chunk.message, chunk.end, chunk.run
+                encoded = 0.0 if ways is None else time.monotonic()
                 told = list(self._events.between(begin, end, clock=self.wish.clock))
                 if self.on_first is not None:
                     self.on_first(self)
@@ -221,6 +228,8 @@ class Listener:
                 for event in told:
                     yield event
                 yield message
+                if ways is not None:
+                    ways.sent(self.name, begin, end, asked, encoded)
                 self._metrics.chunks.inc()
                 self._metrics.audio_bytes.labels(self._label).inc(len(message))
                 continue

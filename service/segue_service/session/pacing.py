@@ -130,6 +130,11 @@ class Pacer:
         """Seconds of lead of these slots."""
         return np.maximum(self.head - self._raw(now), 0.0)[slots] / SAMPLE_RATE
 
+    def short(self, now: float) -> int:
+        """How many playing slots have less than half of the lead that they should have. Any thread, about right."""
+        lead = self.head - self._raw(now)
+        return int(np.count_nonzero(self.active & self._playing & (lead < self._wanted(now) / 2)))
+
     def overtaken(self, now: float) -> NDArray[np.int64]:
         """Slots whose playhead has passed the head, once until that has gone on; it waits at the head from now on."""
         slots = np.flatnonzero(self.active & self._playing & (self._raw(now) > self.head))

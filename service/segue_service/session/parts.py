@@ -10,6 +10,7 @@ from segue_engine.contract import Engine
 from segue_service.config import Settings
 from segue_service.observe.metrics import Metrics
 from segue_service.observe.session_log import SessionLogs
+from segue_service.security.guarded import Security
 from segue_service.session.adherence import Adherence
 from segue_service.session.codecs import Codecs
 from segue_service.session.device_thread import DeviceThread
@@ -34,3 +35,4 @@ class Parts:
     metrics: Metrics
     logs: SessionLogs
     adherence: Adherence
+    security: Security

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import secrets
 import time
 from collections import OrderedDict
@@ -20,15 +19,17 @@ from segue_service.errors import (
     not_ready,
     server_full,
     token_missing,
-    token_wrong,
     unknown_session,
     wrong_status,
 )
 from segue_service.observe.log import logger
+from segue_service.observe.tracing import current
+from segue_service.security.grants import Opened, Right
 from segue_service.session.beginning import Beginning
+from segue_service.session.deed import Deed
 from segue_service.session.library import Record
 from segue_service.session.parts import Parts
-from segue_service.session.resume_point import Keepsake, digest_of
+from segue_service.session.resume_point import Keepsake
 from segue_service.session.session import Session
 from segue_service.session.transport import PAUSED, PLAYING
 
@@ -42,13 +43,13 @@ class Suspended:
     """What is kept of a session whose slot was freed."""
 
     keepsake: Keepsake
-    digest: str
+    deed: Deed
     labels: Mapping[str, str]
     described: session_pb2.Session
 
 
 class Registry:
-    """Sessions by id. A session's token is an unguessable capability, kept only as its SHA-256."""
+    """Sessions by id. A session's own token is an unguessable capability, kept only as its SHA-256."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -62,6 +63,14 @@ class Registry:
         self._sweeper: asyncio.Task[None] | None = None
         self.slots = min(parts.engine.info.slots, parts.settings.max_sessions or parts.engine.info.slots)
         parts.metrics.slots.set(self.slots)
+        parts.metrics.look_at(
+            {
+                parts.metrics.free_slots: lambda: self.free if self.ready and not self.draining else 0,
+                parts.metrics.suspended: lambda: len(self._suspended),
+                parts.metrics.device_busy: parts.device.busy_for,
+                parts.metrics.short_of_lead: lambda: parts.device.pacer.short(time.monotonic()),
+            }
+        )
 
     def __iter__(self) -> Iterator[Session]:
         return iter(sorted(self._sessions.values(), key=lambda session: session.session_id))
@@ -101,28 +110,33 @@ class Registry:
         *,
         paused: bool,
         labels: Mapping[str, str],
+        deed: Deed,
         prefill: NDArray[np.float32] | None = None,
         session_id: str | None = None,
-        token: str | None = None,
-    ) -> tuple[Session, str]:
-        """A session and its token, both new unless they are given. Raises Refused, PromptError; nothing is claimed
-        then."""
+    ) -> Session:
+        """A session of this deed, with a new id unless one is given. Raises Refused, PromptError; nothing is claimed
+        then, of its tenant's quota neither."""
         self.admit()
+        usage = self.parts.security.usage
+        usage.claim_session(deed.tenant)
         self._claims += 1
-        token = token or secrets.token_urlsafe(32)
         name = session_id or f"s-{secrets.token_hex(8)}"
         try:
-            session = Session(name, digest_of(token), record, beginning, self.parts, labels=labels)
+            session = Session(name, deed, record, beginning, self.parts, labels=labels)
             try:
                 await session.open(paused=paused, prefill=prefill)
             except BaseException:
                 session.close(Goodbye(reason=Goodbye.REASON_FAULT))
                 raise
+        except BaseException:
+            usage.free_session(deed.tenant)
+            raise
         finally:
             self._claims -= 1
         self._sessions[session.session_id] = session
         self._suspended.pop(session.session_id, None)
         self.parts.metrics.created.inc()
+        current().tell(session=session.session_id, soundtrack=record.name)
         self._count()
         _log.info(
             "session created",
@@ -132,25 +146,28 @@ class Registry:
             frame=beginning.frame,
         )
         await self._notify()
-        return session, token
+        return session
 
-    def get(self, session_id: str, token: str | None) -> Session:
-        """The session that the token opens. Raises Refused."""
+    def get(self, session_id: str, token: str | None, need: Right = Right.OWN) -> Session:
+        """The session that the token opens for as much as is needed. Raises Refused."""
+        return self.open(session_id, token, need)[0]
+
+    def open(self, session_id: str, token: str | None, need: Right) -> tuple[Session, Opened]:
+        """As `get`, and what the token may do. Raises Refused."""
         if not token:
             raise token_missing("the session's token")
         session = self._sessions.get(session_id)
         if session is None:
-            if self.suspended(session_id, token) is not None:
+            if self.suspended(session_id, token, Right.LISTEN) is not None:
                 raise wrong_status("the session is suspended, since it was paused for long: Play brings it back")
             raise unknown_session(session_id)
-        _check(session.digest, token)
-        return session
+        return session, session.deed.open(session_id, token, self.parts.security.grants, need)
 
-    def suspended(self, session_id: str, token: str | None) -> Suspended | None:
-        """The suspended session that the token opens, if it is one. Raises Refused."""
+    def suspended(self, session_id: str, token: str | None, need: Right = Right.OWN) -> Suspended | None:
+        """The suspended session that the token opens for as much as is needed, if it is one. Raises Refused."""
         found = self._suspended.get(session_id)
         if found is not None:
-            _check(found.digest, token or "")
+            found.deed.open(session_id, token or "", self.parts.security.grants, need)
         return found
 
     async def suspend(self, session: Session) -> None:
@@ -162,7 +179,7 @@ class Registry:
             return
         described = session.describe()
         described.status = session_pb2.SESSION_STATUS_SUSPENDED
-        self._suspended[session.session_id] = Suspended(keepsake, session.digest, session.labels, described)
+        self._suspended[session.session_id] = Suspended(keepsake, session.deed, session.labels, described)
         while len(self._suspended) > self.parts.settings.max_suspended:
             self._suspended.popitem(last=False)
         message = "it was paused for long: Play brings it back, or its resume point"
@@ -180,10 +197,14 @@ class Registry:
         """Free a session. Idempotent."""
         if self._sessions.pop(session.session_id, None) is None:
             return
+        security, tenant = self.parts.security, session.deed.tenant
+        security.usage.free_session(tenant)
         session.bid(goodbye)
         session.close(goodbye)
         reason = Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_").lower()
         self.parts.metrics.closed.labels(reason).inc()
+        if goodbye.reason != Goodbye.REASON_CLOSED:  # else whoever asked for it is told of
+            security.audit.note("close", tenant=tenant, session=session.session_id, detail=reason)
         self._count()
         _log.info("session closed", session=session.session_id, reason=reason, underruns=session.underruns)
         await self._notify()
@@ -192,6 +213,7 @@ class Registry:
         """Stop admitting and tell every listener Goodbye; gives the number of sessions."""
         self.draining = True
         self.parts.metrics.ready.set(0)
+        self.parts.metrics.draining.set(1)
         retry_ms = self.parts.settings.retry_after_ms
         for session in self._sessions.values():
             session.bid(Goodbye(reason=Goodbye.REASON_DRAINING, message=message, retry_after_ms=retry_ms))
@@ -225,7 +247,9 @@ class Registry:
 
     async def _sweep(self) -> None:
         while True:
+            began = time.monotonic()
             await asyncio.sleep(_SWEEP_SECONDS)
+            self.parts.metrics.loop_lag.observe(max(0.0, time.monotonic() - began - _SWEEP_SECONDS))
             await self.sweep_once(time.monotonic())
 
     async def _notify(self) -> None:
@@ -234,8 +258,3 @@ class Registry:
 
     def _count(self) -> None:
         self.parts.metrics.sessions.set(len(self._sessions))
-
-
-def _check(digest: str, token: str) -> None:
-    if not hmac.compare_digest(digest, digest_of(token)):
-        raise token_wrong("this session")

@@ -37,6 +37,7 @@ class ResumePoint(BaseModel):
 
     machine: its state machine there. under: what it was and will be played under, around that frame; see `runs`.
     digest: SHA-256 of the session's token. override: style codes and guidance that play instead of the state's style.
+    tenant: whose quotas it counts for. until: when the session's token ends, in seconds since 1970; 0: with it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,8 @@ class ResumePoint(BaseModel):
     machine: dict[str, Any]
     under: tuple[_Run, ...] = ()
     override: tuple[tuple[int, ...], float | None] | None = None
+    tenant: str = Field("", max_length=64)
+    until: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,17 +4,19 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from segue_service.errors import resume_refused, token_wrong
+from segue_service.errors import not_back, resume_refused, token_wrong
 from segue_service.observe.log import logger
+from segue_service.security.access import ANYBODY, Identity
+from segue_service.security.grants import Right
 from segue_service.session.beginning import record_of, resumed
 from segue_service.session.continuation import ContinuationError
+from segue_service.session.deed import Deed
 from segue_service.session.library import Library
 from segue_service.session.registry import Registry, Suspended
-from segue_service.session.resume_point import ResumeError, ResumePoint, digest_of
+from segue_service.session.resume_point import ResumeError, ResumePoint
 from segue_service.session.session import Session
 
 _log = logger("resume")
@@ -39,28 +41,33 @@ class Resuming:
 
     def __init__(self, registry: Registry, library: Library) -> None:
         self._registry, self._library = registry, library
-        self._under_way: dict[str, asyncio.Future[tuple[Session, str]]] = {}
+        self._under_way: dict[str, asyncio.Future[Session]] = {}
 
-    async def resume(self, wish: Wish) -> tuple[Session, str]:
-        """The session and its token. Raises Refused."""
+    async def resume(self, wish: Wish, who: Identity = ANYBODY) -> tuple[Session, str]:
+        """The session and the token that opens it for whoever asks: a new one if another session is to begin, which
+        is `who`'s, else the one that was shown, which proves enough. Raises Refused."""
         parts, point = self._registry.parts, self._open(wish.point)
         if wish.session_token is None:
-            return await self._begin(wish, point, None, secrets.token_urlsafe(32))
-        token = wish.session_token
-        if not secrets.compare_digest(point.digest, digest_of(token)):
-            raise token_wrong("the session of this resume point")
+            if point.tenant not in ("", who.name):
+                raise token_wrong("the session of this resume point: it is another tenant's")
+            deed, token = Deed.new(who.name, parts.settings.token_hours)
+            return await self._begin(wish, point, None, deed, who), token
+        token, deed = wish.session_token, Deed.of(point)
+        what = "the session of this resume point"
+        opened = deed.open(point.session, token, parts.security.grants, Right.LISTEN, what)
         if self._registry.alive(point.session):
             parts.metrics.resumes.labels("joined").inc()
-            return self._registry.get(point.session, token), token
-        return await self._once(point.session, lambda: self._begin(wish, point, point.session, token))
+            return self._registry.get(point.session, token, Right.LISTEN), token
+        if opened.right < Right.STEER:  # which point and continuation come back decides what is played
+            raise not_back(point.session, parts.settings.retry_after_ms)
+        return await self._once(point.session, lambda: self._begin(wish, point, point.session, deed)), token
 
     async def wake(self, session_id: str, suspended: Suspended, token: str) -> Session:
         """A suspended session, paused as it was. Raises Refused."""
         kept = suspended.keepsake
         wish = Wish(kept.point.token, kept.continuation, kept.from_sample, token, paused=True, labels=suspended.labels)
         point = self._open(wish.point)
-        session, _ = await self._once(session_id, lambda: self._begin(wish, point, session_id, token))
-        return session
+        return await self._once(session_id, lambda: self._begin(wish, point, session_id, suspended.deed))
 
     def _open(self, token: bytes) -> ResumePoint:
         try:
@@ -69,7 +76,7 @@ class Resuming:
             self._registry.parts.metrics.resumes.labels("refused").inc()
             raise resume_refused(str(error)) from None
 
-    async def _once(self, session_id: str, begin: Callable[[], Awaitable[tuple[Session, str]]]) -> tuple[Session, str]:
+    async def _once(self, session_id: str, begin: Callable[[], Awaitable[Session]]) -> Session:
         under_way = self._under_way.get(session_id)
         if under_way is None:
             under_way = self._under_way[session_id] = asyncio.ensure_future(begin())
@@ -78,31 +85,33 @@ class Resuming:
             self._registry.parts.metrics.resumes.labels("joined").inc()
         return await asyncio.shield(under_way)
 
-    def _settle(self, session_id: str, done: asyncio.Future[tuple[Session, str]]) -> None:
+    def _settle(self, session_id: str, done: asyncio.Future[Session]) -> None:
         self._under_way.pop(session_id, None)
         if not done.cancelled():
             done.exception()  # whoever asked may be gone: nobody need hear of it
 
-    async def _begin(self, wish: Wish, point: ResumePoint, session_id: str | None, token: str) -> tuple[Session, str]:
+    async def _begin(
+        self, wish: Wish, point: ResumePoint, session_id: str | None, deed: Deed, who: Identity = ANYBODY
+    ) -> Session:
         parts = self._registry.parts
         self._registry.admit()
         try:
-            record = record_of(point, self._library)
+            record = record_of(point, self._library, who.may_use)
             axis = parts.hub.history.axis
             beginning = resumed(point, record, parts.engine.info, axis, wish.from_sample, wish.continuation)
         except (ResumeError, ContinuationError) as error:
             parts.metrics.resumes.labels("refused").inc()
             raise resume_refused(str(error)) from None
-        if wish.lead_ms is not None:
-            beginning = replace(beginning, lead_ms=wish.lead_ms)
-        session, token = await self._registry.create(
+        lead_ms, most = wish.lead_ms or beginning.lead_ms, parts.security.usage.lead(deed.tenant)
+        beginning = replace(beginning, lead_ms=lead_ms if most is None else min(lead_ms, most))
+        session = await self._registry.create(
             *(record, beginning),
             paused=wish.paused,
             labels=wish.labels,
             session_id=session_id,
-            token=token,
+            deed=deed,
         )
         parts.metrics.resumes.labels("resumed").inc()
         frames = 0 if beginning.prefill is None else len(beginning.prefill)
         _log.info("session resumed", session=session.session_id, was=point.session, history_frames=frames)
-        return session, token
+        return session

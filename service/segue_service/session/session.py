@@ -15,9 +15,12 @@ from segue.v1 import control_pb2, session_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import StreamAudioResponse
 from segue_engine.contract import FRAME_SAMPLES
 from segue_service.errors import unknown_session
+from segue_service.observe.tracing import Trace
+from segue_service.security.buckets import Bucket
 from segue_service.session.audience import Audience, stopped
 from segue_service.session.beginning import REACH, Beginning, described
 from segue_service.session.continuation import fingerprint, pack
+from segue_service.session.deed import Deed
 from segue_service.session.director import Director
 from segue_service.session.events import EventLog
 from segue_service.session.heading import heading_for, in_transition
@@ -34,6 +37,7 @@ from segue_service.session.steering import Steering
 from segue_service.session.styles import Override
 from segue_service.session.transport import CLOSED, PAUSED, PLAYING, STOPPED, Transport
 from segue_service.session.watching import Watching
+from segue_service.session.ways import Ways
 from segue_service.soundtrack import Input
 
 _PIECE: Final = 200
@@ -46,17 +50,18 @@ class Session:
     def __init__(
         self,
         session_id: str,
-        digest: str,
+        deed: Deed,
         record: Record,
         beginning: Beginning,
         parts: Parts,
         *,
         labels: Mapping[str, str],
     ) -> None:
-        """digest: of its token, see `resume_point.digest_of`."""
         info = parts.engine.info
         self.session_id = session_id
-        self.digest = digest
+        self.deed = deed
+        self.controls = Bucket()
+        """Of its tenant's quota of controls."""
         self.record = record
         self.labels = dict(labels)
         self.underruns = 0
@@ -91,7 +96,9 @@ class Session:
             self,
             Rewinding(parts.settings, parts.hub.history.axis, info.rewind_frames),
             beginning.take,
+            session_id,
         )
+        self._ways = Ways(lambda: self.playhead)
         self._placed = has_places(record.soundtrack)
         self._resume_points = ResumePoints(
             *(parts.seal, self._steering.axis, self._resume_point),
@@ -159,6 +166,21 @@ class Session:
 
         return self._transport.replanned(*await self._steering.override(make))
 
+    def follow(self, trace: Trace, landed: Landed) -> None:
+        """Tell a trace where its control has landed, and follow it from there to its first audible sample."""
+        trace.tell(
+            session=self.session_id,
+            take=landed.take,
+            landing=control_pb2.Landing.Name(landed.landing).removeprefix("LANDING_").lower(),
+            state=landed.state,
+            head_sample=self._steering.axis.audible(landed.head_frame),
+        )
+        if landed.frame is not None and self.status != CLOSED:
+            sample = self._steering.axis.audible(landed.frame)
+            trace.tell(audible_at_sample=sample)
+            self._ways.begin(trace, landed.frame, sample)
+            self._parts.hub.follow_ways(self.place, self._ways)
+
     def report(
         self, listener_id: str, playhead: int | None, underruns: int = 0, round_trip: float | None = None
     ) -> int:
@@ -196,6 +218,7 @@ class Session:
             raise unknown_session(self.session_id)
         listener = self._audience.join(wish, begin, self.playhead, self._steering.take, held)
         listener.on_first = self._on_first
+        listener.ways = self._ways
         point = self._resume_points.now() if wish.continuation else None
         if point is not None:
             listener.tell(StreamAudioResponse(resume_point=point))
@@ -241,6 +264,11 @@ class Session:
     def on_planned(self) -> None:
         """What is going to be played has been planned anew."""
         self._resume_points.changed()
+
+    def on_traced(self) -> None:
+        """The engine has taken up a control that is traced."""
+        self._ways.arm()
+        self._parts.hub.follow_ways(self.place, self._ways)
 
     def on_limited(self) -> None:
         """A control landed at the head because of the limits of rewinding."""
@@ -346,6 +374,7 @@ class Session:
         if self.status == CLOSED:
             return
         self._resume_points.cancel()
+        self._ways.end()
         self._transport.close()
         self._audience.end(goodbye)
         self._watching.end()
@@ -387,7 +416,7 @@ class Session:
         if override is not None and override.until is None:
             given = (under[-1][1].style_codes, override.guidance)
         return described(
-            *(self.record, self._parts.engine.info, self.session_id, self.digest),
+            *(self.record, self._parts.engine.info, self.session_id, self.deed),
             *(self.seed, self.lead_ms, self._beginning.guidance, steering.take),
             *(state, under, given),
         )

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from segue.v1 import stream_pb2
+from segue_service.observe import tracing
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
 from segue_service.session.beginning import REACH
@@ -54,6 +55,7 @@ class _Waiting:
     request: str
     inputs: Sequence[Input]
     future: asyncio.Future[Landed]
+    trace: tracing.Trace
 
 
 class Stage(Protocol):
@@ -67,6 +69,9 @@ class Stage(Protocol):
 
     def on_planned(self) -> None:
         """What is going to be played has been planned anew."""
+
+    def on_traced(self) -> None:
+        """The engine has taken up a control that is traced."""
 
     def on_limited(self) -> None:
         """A control landed at the head because of the limits of rewinding."""
@@ -91,8 +96,11 @@ class Steering:
         stage: Stage,
         rewinding: Rewinding,
         take: int = 0,
+        session_id: str = "",
     ) -> None:
+        """session_id: to be logged."""
         self.director = director
+        self._session_id = session_id
         self.lock = asyncio.Lock()
         self.bound: Bound | None = None
         self.rewinding = rewinding
@@ -103,6 +111,8 @@ class Steering:
         self._device, self._executor, self._metrics = device, executor, metrics
         self._spacing = Spacing(hub.history.axis.info)
         self._override: Override | None = None
+        self._trace: tracing.Trace = tracing.NOTHING
+        """Of what is being landed."""
         self._limit = 0
         self._queue: list[_Waiting] = []
         self._nudged = False
@@ -121,7 +131,7 @@ class Steering:
     async def apply(self, inputs: Sequence[Input], request: str) -> Landed:
         """Apply changes together. Raises ControlError, of which nothing was applied."""
         future: asyncio.Future[Landed] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(request, inputs, future))
+        self._queue.append(_Waiting(request, inputs, future, tracing.current()))
         self.nudge()
         return await future
 
@@ -130,12 +140,13 @@ class Steering:
         self._nudged = True
         if self._worker is None:
             self._worker = asyncio.get_running_loop().create_task(self._work())
-            self._worker.add_done_callback(_log_fault)
+            self._worker.add_done_callback(self._log_fault)
 
     async def override(self, make: Callable[[int], Override | None]) -> tuple[Told, bool]:
         """Play prompts instead of the style, make(frame) from that frame on; None: back to the soundtrack. Gives what
         `replan` does."""
         async with self.lock:
+            self._trace = tracing.current()
             _, told, limited = await self._land_whole(override=make)
             return told, limited
 
@@ -144,6 +155,7 @@ class Steering:
 
         given: what holds up to where the director begins.
         """
+        self._trace = tracing.current()
         plan = await self._work_out(max(frame, self.director.begins), (), override)
         entries = [*given, *plan.entries]
         self._override = plan.override
@@ -167,6 +179,7 @@ class Steering:
 
         `then` runs on the event loop before anything that the engine makes after `tell` is handed over.
         """
+        self._trace = tracing.current()
         _, told, limited = await self._land_whole(tell=tell, then=then)
         return told, limited
 
@@ -215,6 +228,7 @@ class Steering:
             return
         try:
             batches = [(item.request, item.inputs) for item in batch]
+            self._trace = tracing.shared(item.trace for item in batch)
             hurried = any(wanted(inputs) for _, inputs in batches)
             plan, told, limited = await self._land_soon(batches) if hurried else (*await self._land(batches), False)
         except BaseException as error:
@@ -318,7 +332,7 @@ class Steering:
         until: int = 0,
     ) -> Plan:
         """What follows if something is placed at a frame; the style may change at once at the frames `asked` for."""
-        reach = max(frame, until)
+        reach, began = max(frame, until), time.monotonic()
 
         def clocks(at: int) -> MusicClock:
             return self.clock(min(at, reach)).at(at)
@@ -328,7 +342,12 @@ class Steering:
             *(frame, self.clock(frame), batches), again=again, until=until, clocks=clocks, sure=sure
         )
         current = _until_transition(override, self.director, placement)
-        entries = await self._styles.conditionings(placement.points, current, self._executor, placement.limit)
+        planned = time.monotonic()
+        self._trace.lap("plan", began, planned, frame=frame)
+        entries = await self._styles.conditionings(
+            *(placement.points, current, self._executor, placement.limit), self._looked_up
+        )
+        self._trace.lap("styles", planned)
         moments = moments_of(placement, self.director.state_after(placement), current) | asked
         entries = self._spacing.space(entries, placement.limit, moments)
         kept = None if current is not None and (current.until or frame + 1) <= frame else override
@@ -339,10 +358,14 @@ class Steering:
     ) -> Told | None:
         """Have the device thread take up a plan, and make it the truth; None if its place has gone by."""
 
+        trace = self._trace
+
         def take_up(told: Told | None) -> None:
             if told is None:
                 self._metrics.landing_retries.inc()
                 return
+            if trace.is_recording:
+                self._stage.on_traced()
             if then is not None:
                 then()
             if told.rewound:
@@ -352,7 +375,18 @@ class Steering:
             self._planned_for.commit(plan.frame, plan.entries)
             self.commit(plan.placement)
 
-        return await self._device.submit(command, take_up)
+        if not trace.is_recording:
+            return await self._device.submit(command, take_up)
+        moments: list[float] = [time.monotonic()]
+        told = await self._device.submit(_timed(command, moments), take_up)
+        asked, taken, done = moments
+        trace.lap("device_wait", asked, taken)
+        trace.lap("device_steer", taken, done, frame=plan.frame, is_placed=told is not None)
+        return told
+
+    def _looked_up(self, hits: int, misses: int) -> None:
+        self._metrics.style_codes.labels("hit").inc(hits)
+        self._metrics.style_codes.labels("miss").inc(misses)
 
     def _rewound(self, told: Told) -> None:
         self.take += 1
@@ -362,16 +396,28 @@ class Steering:
         self._metrics.replaced_frames.inc(told.head - told.first)
         self._stage.on_rewound(told.first, told.head)
 
+    def _log_fault(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("a session could not go on", session=self._session_id, error=repr(error), exc_info=error)
+
     def _live(self) -> Bound:
         if self.bound is None:
             raise asyncio.CancelledError
         return self.bound
 
 
-def _log_fault(task: asyncio.Task[None]) -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        _log.error("a session could not go on", error=repr(error), exc_info=error)
+def _timed(command: Callable[[Device], Told | None], moments: list[float]) -> Callable[[Device], Told | None]:
+    """The command, adding when it was begun and done."""
+
+    def run(device: Device) -> Told | None:
+        moments.append(time.monotonic())
+        try:
+            return command(device)
+        finally:
+            moments.append(time.monotonic())
+
+    return run
 
 
 def _until_transition(override: Override | None, director: Director, placement: Placement) -> Override | None:

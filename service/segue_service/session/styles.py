@@ -104,16 +104,22 @@ class StyleTable:
         self.notes: Mapping[str, str] = notes
 
     async def conditionings(
-        self, points: Sequence[StylePoint], override: Override | None, executor: Executor, limit: int
+        self,
+        points: Sequence[StylePoint],
+        override: Override | None,
+        executor: Executor,
+        limit: int,
+        tally: Callable[[int, int], None] = lambda hits, misses: None,
     ) -> list[tuple[int, Conditioning]]:
         """What to generate under up to frame `limit`, from each entry's frame on; equal neighbours are merged. Event
-        loop only."""
+        loop only. tally: is told how many codes were remembered, and how many were not."""
         if override is not None:
             points = _with_fade(points, override)
         keys = [self._key(point, override) for point in points]
         missing = {key: point for key, point in zip(keys, points, strict=True) if key not in self._cache}
         self.hits += len(keys) - len(missing)
         self.misses += len(missing)
+        tally(len(keys) - len(missing), len(missing))
         found: dict[bytes, tuple[int, ...]] = {}
         if missing:
             loop = asyncio.get_running_loop()

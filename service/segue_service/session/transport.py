@@ -76,7 +76,7 @@ class Transport:
 
         def then(bound: Bound) -> None:
             if self.status == CLOSED:
-                self._parts.device.post(lambda device: device.release(bound.handle))
+                self._parts.device.post(lambda device: device.release(bound.handle), self._session_id)
                 return
             self._steering.bound = bound
             self._parts.hub.bind(self._place, bound.handle, bound.offset, floor=begins.frame)
@@ -150,20 +150,22 @@ class Transport:
         """Let the playhead move or hold it; `begin` takes it back to that sample if it is beyond."""
         bound = self._steering.bound
         if bound is not None:
-            self._parts.device.post(lambda device: slot_work.play(device, bound, playing=moves, begin=begin))
+            self._parts.device.post(
+                lambda device: slot_work.play(device, bound, playing=moves, begin=begin), self._session_id
+            )
 
     def believe(self, playhead: int) -> None:
         """The playhead is here now."""
         bound = self._steering.bound
         if bound is not None:
-            self._parts.device.post(lambda device: slot_work.believe(device, bound, playhead))
+            self._parts.device.post(lambda device: slot_work.believe(device, bound, playhead), self._session_id)
 
     def lead(self, milliseconds: int) -> None:
         """Generate this far ahead of the playhead from now on."""
         bound = self._steering.bound
         if bound is not None:
             target = milliseconds * SAMPLE_RATE // 1000
-            self._parts.device.post(lambda device: slot_work.lead(device, bound, target))
+            self._parts.device.post(lambda device: slot_work.lead(device, bound, target), self._session_id)
 
     def close(self) -> None:
         """Give the slot back; whoever waits is told so."""
@@ -171,7 +173,7 @@ class Transport:
         bound, self._steering.bound = self._steering.bound, None
         self._steering.cancel()
         if bound is not None:
-            self._parts.device.post(lambda device: device.release(bound.handle))
+            self._parts.device.post(lambda device: device.release(bound.handle), self._session_id)
 
     def landed(self, frame: int, *, changed: bool = True) -> Landed:
         """Where something landed that took effect at a frame, or did not change anything."""

@@ -13,6 +13,9 @@ from segue_service.soundtrack.model import Soundtrack
 from segue_service.soundtrack.rules import Rule, RuleBook
 from segue_service.soundtrack.units import describe
 
+_ALIKE = 256
+"""Events among which those that are almost alike are looked for."""
+
 
 def check(soundtrack: Soundtrack, document: Document | None = None) -> tuple[Diagnostic, ...]:
     """Warnings and notes of a soundtrack that loads, placed and ordered by the document it was read from, if given."""
@@ -109,6 +112,8 @@ def _events(soundtrack: Soundtrack, reached: frozenset[str], rules: RuleBook) ->
         if event not in soundtrack.events and not sources & reached:
             index = next(r.index for r in rules.rules if event in r.transition.on)
             yield Finding("warning", ("transitions", index, "on"), f'no reachable state reacts to event "{event}"')
+    if len(used) > _ALIKE:  # each would be compared with each
+        return
     for rule in rules.rules:
         for event in rule.transition.on:
             likely = near_misses(event, used - {event} | set(soundtrack.events) - {event}, 1)

@@ -130,6 +130,38 @@ async def test_a_token_is_enough_to_listen_and_steer() -> None:
     await with_client(do)
 
 
+async def test_a_granted_token_listens_and_steers_no_more_than_it_may() -> None:
+    def do(music: segue.Client) -> None:
+        owner = music.play("dungeon", lead_ms=500)
+        spectator = music.attach(owner.session_id, owner.grant(hours=1))
+        player = music.attach(owner.session_id, owner.grant(steer=True))
+        assert hear(spectator, FRAME)
+        assert player.post("enemy_spotted").state == "combat"
+        for refused in (lambda: spectator.post("enemy_spotted"), player.close, lambda: player.grant()):
+            with pytest.raises(segue.PermissionDenied):
+                refused()
+        assert owner.get().state == "combat"
+
+    await with_client(do)
+
+
+async def test_a_quota_is_named(tmp_path: Path) -> None:
+    from segue_service.security.keys import new_key
+
+    key, tenants = new_key(), tmp_path / "tenants.yaml"
+    entry = f"id: studio, api_keys: [{{ id: {key.id}, sha256: {key.sha256} }}], quotas: {{ sessions: 1 }}"
+    tenants.write_text(f"tenants:\n  - {{ {entry} }}\n", encoding="utf-8")
+    async with serving(tenants_file=tenants) as server:
+        music = segue.aio.connect(server.address, key.key)
+        async with music:
+            session = await music.play("dungeon")
+            with pytest.raises(segue.ResourceExhausted) as caught:
+                await music.play("dungeon")
+            assert (caught.value.reason, caught.value.quota, caught.value.retry_after) == ("QUOTA", "sessions", 2.0)
+            guest = music.attach(session.session_id, await session.grant())
+            assert (await guest.get()).session_id == session.session_id
+
+
 async def test_errors_say_what_would_work() -> None:
     def do(music: segue.Client) -> None:
         with pytest.raises(segue.NotFound) as unknown:

@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from segue_service.cli.console import CommandError
-from segue_service.cli.serve import settings_of, with_web
+from segue_service.cli.serve import settings_of
+from segue_service.settings import Layer, from_flags
+
+
+def flags(**given: Any) -> Layer:
+    return from_flags((f"--{name}", name, value) for name, value in given.items())
 
 
 @pytest.mark.parametrize(
-    ("flags", "wanted", "web_port"),
+    ("given", "wanted", "web_port"),
     [
         ({}, True, 7471),
         ({"port": 8000}, True, 8001),
@@ -26,18 +31,18 @@ from segue_service.cli.serve import settings_of, with_web
     ],
 )
 def test_grpc_web_is_beside_the_native_port_unless_told_otherwise(
-    flags: dict[str, Any], wanted: bool, web_port: int | None
+    given: dict[str, Any], wanted: bool, web_port: int | None
 ) -> None:
-    assert with_web(settings_of(None, **flags), wanted=wanted).web_port == web_port
+    assert settings_of(None, flags(**given), web=wanted).settings.web_port == web_port
 
 
 def test_a_file_of_settings_can_switch_grpc_web_off(tmp_path: Path) -> None:
     file = tmp_path / "settings.json"
     file.write_text(json.dumps({"web_port": None}), encoding="utf-8")
-    assert with_web(settings_of(file, web_port=None), wanted=True).web_port is None
-    assert with_web(settings_of(file, web_port=9000), wanted=True).web_port == 9000
+    assert settings_of(file, flags(web_port=None)).settings.web_port is None
+    assert settings_of(file, flags(web_port=9000)).settings.web_port == 9000
 
 
 def test_an_origin_that_is_none_is_a_sentence() -> None:
-    with pytest.raises(CommandError, match=r"web_origins: .* got 'game.example'"):
-        settings_of(None, web_origins=["https://game.example", "game.example"])
+    with pytest.raises(CommandError, match=r"--web_origins: web_origins: .* got 'game.example'"):
+        settings_of(None, flags(web_origins=["https://game.example", "game.example"]))

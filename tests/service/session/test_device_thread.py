@@ -161,3 +161,27 @@ async def test_long_work_is_done_between_steps_and_holds_nobody_up(wait_until: A
     endless.cancel()
     await thread.submit(lambda device: None)
     await thread.stop()
+
+
+async def test_how_long_it_has_been_at_something_tells_a_step_that_hangs(wait_until: Any) -> None:
+    held, metrics = threading.Event(), Metrics()
+
+    class Hanging(FakeEngine):
+        def step(self, due: Any = None) -> Any:
+            made = super().step(due)
+            if thread.pacer.active.any():
+                held.wait(20)
+            return made
+
+    thread = DeviceThread(Hanging(slots=1), lambda report: None, metrics)
+    await thread.start()
+    await wait_until(lambda: thread.busy_for() == 0.0)
+    await thread.submit(claim(2))
+    await wait_until(lambda: thread.busy_for() > 0.05)
+    first = thread.busy_for()
+    await wait_until(lambda: thread.busy_for() > first)
+    held.set()
+    await wait_until(lambda: thread.busy_for() == 0.0)
+    assert metrics.registry.get_sample_value("segue_part_seconds_count", {"part": "engine"}) == 2.0
+    assert (metrics.registry.get_sample_value("segue_part_seconds_count", {"part": "commands"}) or 0.0) >= 2.0
+    await thread.stop()

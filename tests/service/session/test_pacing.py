@@ -99,3 +99,12 @@ def test_after_a_rewind_a_long_lead_is_made_up_for_slowly() -> None:
     assert pacer.due(102.2).tolist() == [0]
     pacer.follow(np.array([0]), np.array([250]))
     assert pacer.wait(120.0) is None
+
+
+def test_playing_slots_with_less_than_half_of_their_lead_are_short() -> None:
+    pacer = Pacer(4)
+    for slot, head in enumerate((5, 4, 4, 4)):
+        pacer.bind(slot, head * FRAME, target=10 * FRAME, playhead=0.0, now=0.0, active=slot != 2)
+        pacer.play(slot, 0.0, playing=slot != 3)
+    assert pacer.short(0.0) == 1
+    assert pacer.short(0.08) == 2

@@ -54,7 +54,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DRAINING: _ErrorReason.ValueType  # 11
     """UNAVAILABLE with RetryInfo: the server is going down; try another."""
     ERROR_REASON_NOT_READY: _ErrorReason.ValueType  # 12
-    """UNAVAILABLE with RetryInfo: the server is still warming up."""
+    """UNAVAILABLE with RetryInfo: the server is still warming up, or the session is not back yet and the token may not bring
+    it.
+    """
     ERROR_REASON_WRONG_STATUS: _ErrorReason.ValueType  # 13
     """FAILED_PRECONDITION: the session is stopped; see its status."""
     ERROR_REASON_SAMPLE_GONE: _ErrorReason.ValueType  # 14
@@ -66,11 +68,15 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROMPT_REFUSED: _ErrorReason.ValueType  # 17
     """INVALID_ARGUMENT: a prompt can't be embedded or is not allowed; the message says why."""
     ERROR_REASON_QUOTA: _ErrorReason.ValueType  # 18
-    """RESOURCE_EXHAUSTED with RetryInfo: too many controls or too many sessions for this tenant."""
+    """RESOURCE_EXHAUSTED: more than this tenant, or the server, may have; with RetryInfo where waiting helps, and with
+    google.rpc.QuotaFailure, whose quota_id is the quota's name, where it is a tenant's.
+    """
     ERROR_REASON_VERSION_CONFLICT: _ErrorReason.ValueType  # 19
     """FAILED_PRECONDITION: the soundtrack exists with this version and another content."""
     ERROR_REASON_FAULT: _ErrorReason.ValueType  # 20
     """INTERNAL: a fault of the server; nothing was applied."""
+    ERROR_REASON_TOKEN_EXPIRED: _ErrorReason.ValueType  # 21
+    """PERMISSION_DENIED: the token, key or JWT was good, but has expired."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Machine-readable cause of an error; ErrorInfo.reason holds the name without "ERROR_REASON_"."""
@@ -100,7 +106,9 @@ ERROR_REASON_TOO_LARGE: ErrorReason.ValueType  # 10
 ERROR_REASON_DRAINING: ErrorReason.ValueType  # 11
 """UNAVAILABLE with RetryInfo: the server is going down; try another."""
 ERROR_REASON_NOT_READY: ErrorReason.ValueType  # 12
-"""UNAVAILABLE with RetryInfo: the server is still warming up."""
+"""UNAVAILABLE with RetryInfo: the server is still warming up, or the session is not back yet and the token may not bring
+it.
+"""
 ERROR_REASON_WRONG_STATUS: ErrorReason.ValueType  # 13
 """FAILED_PRECONDITION: the session is stopped; see its status."""
 ERROR_REASON_SAMPLE_GONE: ErrorReason.ValueType  # 14
@@ -112,11 +120,15 @@ ERROR_REASON_RESUME_REFUSED: ErrorReason.ValueType  # 16
 ERROR_REASON_PROMPT_REFUSED: ErrorReason.ValueType  # 17
 """INVALID_ARGUMENT: a prompt can't be embedded or is not allowed; the message says why."""
 ERROR_REASON_QUOTA: ErrorReason.ValueType  # 18
-"""RESOURCE_EXHAUSTED with RetryInfo: too many controls or too many sessions for this tenant."""
+"""RESOURCE_EXHAUSTED: more than this tenant, or the server, may have; with RetryInfo where waiting helps, and with
+google.rpc.QuotaFailure, whose quota_id is the quota's name, where it is a tenant's.
+"""
 ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 19
 """FAILED_PRECONDITION: the soundtrack exists with this version and another content."""
 ERROR_REASON_FAULT: ErrorReason.ValueType  # 20
 """INTERNAL: a fault of the server; nothing was applied."""
+ERROR_REASON_TOKEN_EXPIRED: ErrorReason.ValueType  # 21
+"""PERMISSION_DENIED: the token, key or JWT was good, but has expired."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
 
 @_typing.final

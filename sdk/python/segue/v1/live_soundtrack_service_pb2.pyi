@@ -6,7 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 What a running game needs: create a session, listen to it, steer it.
 
 Every call except GetServerInfo and CreateSession needs the session's token in the metadata, either as
-"authorization: Bearer TOKEN" or as "segue-session-token: TOKEN".
+"authorization: Bearer TOKEN" or as "segue-session-token: TOKEN". CreateSession needs an API key or a JWT of a tenant in
+the same place where the server has tenants, unless it brings a session back by its own token.
 """
 
 from collections import abc as _abc
@@ -1090,3 +1091,59 @@ class CloseSessionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CloseSessionResponse: _TypeAlias = CloseSessionResponse  # noqa: Y015
+
+@_typing.final
+class GrantTokenRequest(_message.Message):
+    """Asks for a token to hand out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_ID_FIELD_NUMBER: _builtins.int
+    MAY_STEER_FIELD_NUMBER: _builtins.int
+    VALID_SECONDS_FIELD_NUMBER: _builtins.int
+    session_id: _builtins.str
+    """The session."""
+    may_steer: _builtins.bool
+    """The token may also steer, and bring the session back by its resume point. Else it may only listen."""
+    valid_seconds: _builtins.int
+    """How long it lasts, 1 to 2,592,000 (30 days); 0: 14,400 (4 hours). Never longer than the token that asks."""
+    def __init__(
+        self,
+        *,
+        session_id: _builtins.str = ...,
+        may_steer: _builtins.bool = ...,
+        valid_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["may_steer", b"may_steer", "session_id", b"session_id", "valid_seconds", b"valid_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantTokenRequest: _TypeAlias = GrantTokenRequest  # noqa: Y015
+
+@_typing.final
+class GrantTokenResponse(_message.Message):
+    """A token to hand out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_UNIX_MS_FIELD_NUMBER: _builtins.int
+    session_token: _builtins.str
+    """Opens this session and no other, here and on every server with the same resume keys."""
+    expires_unix_ms: _builtins.int
+    """When it ends: milliseconds since 1970, UTC."""
+    def __init__(
+        self,
+        *,
+        session_token: _builtins.str = ...,
+        expires_unix_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_unix_ms", b"expires_unix_ms", "session_token", b"session_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantTokenResponse: _TypeAlias = GrantTokenResponse  # noqa: Y015

@@ -110,6 +110,11 @@ class LiveSoundtrackServiceStub:
                 request_serializer=segue_dot_v1_dot_live__soundtrack__service__pb2.CloseSessionRequest.SerializeToString,
                 response_deserializer=segue_dot_v1_dot_live__soundtrack__service__pb2.CloseSessionResponse.FromString,
                 _registered_method=True)
+        self.GrantToken = channel.unary_unary(
+                '/segue.v1.LiveSoundtrackService/GrantToken',
+                request_serializer=segue_dot_v1_dot_live__soundtrack__service__pb2.GrantTokenRequest.SerializeToString,
+                response_deserializer=segue_dot_v1_dot_live__soundtrack__service__pb2.GrantTokenResponse.FromString,
+                _registered_method=True)
 
 
 class LiveSoundtrackServiceServicer:
@@ -215,7 +220,14 @@ class LiveSoundtrackServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CloseSession(self, request, context):
-        """Free the slot. Streams get Goodbye.
+        """Free the slot. Streams get Goodbye. Needs the token that CreateSession gave, not a granted one.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GrantToken(self, request, context):
+        """Make a token of this session that may do less and ends. Needs the token that CreateSession gave.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -298,6 +310,11 @@ def add_LiveSoundtrackServiceServicer_to_server(servicer, server):
                     servicer.CloseSession,
                     request_deserializer=segue_dot_v1_dot_live__soundtrack__service__pb2.CloseSessionRequest.FromString,
                     response_serializer=segue_dot_v1_dot_live__soundtrack__service__pb2.CloseSessionResponse.SerializeToString,
+            ),
+            'GrantToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.GrantToken,
+                    request_deserializer=segue_dot_v1_dot_live__soundtrack__service__pb2.GrantTokenRequest.FromString,
+                    response_serializer=segue_dot_v1_dot_live__soundtrack__service__pb2.GrantTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -706,6 +723,33 @@ class LiveSoundtrackService:
             '/segue.v1.LiveSoundtrackService/CloseSession',
             segue_dot_v1_dot_live__soundtrack__service__pb2.CloseSessionRequest.SerializeToString,
             segue_dot_v1_dot_live__soundtrack__service__pb2.CloseSessionResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GrantToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segue.v1.LiveSoundtrackService/GrantToken',
+            segue_dot_v1_dot_live__soundtrack__service__pb2.GrantTokenRequest.SerializeToString,
+            segue_dot_v1_dot_live__soundtrack__service__pb2.GrantTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

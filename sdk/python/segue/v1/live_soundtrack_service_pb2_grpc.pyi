@@ -6,7 +6,8 @@ SPDX-License-Identifier: Apache-2.0
 What a running game needs: create a session, listen to it, steer it.
 
 Every call except GetServerInfo and CreateSession needs the session's token in the metadata, either as
-"authorization: Bearer TOKEN" or as "segue-session-token: TOKEN".
+"authorization: Bearer TOKEN" or as "segue-session-token: TOKEN". CreateSession needs an API key or a JWT of a tenant in
+the same place where the server has tenants, unless it brings a session back by its own token.
 """
 
 from collections import abc as _abc
@@ -68,7 +69,9 @@ class LiveSoundtrackServiceStub:
     GetSession: _grpc.UnaryUnaryMultiCallable[_live_soundtrack_service_pb2.GetSessionRequest, _live_soundtrack_service_pb2.GetSessionResponse]
     """The session as it is now."""
     CloseSession: _grpc.UnaryUnaryMultiCallable[_live_soundtrack_service_pb2.CloseSessionRequest, _live_soundtrack_service_pb2.CloseSessionResponse]
-    """Free the slot. Streams get Goodbye."""
+    """Free the slot. Streams get Goodbye. Needs the token that CreateSession gave, not a granted one."""
+    GrantToken: _grpc.UnaryUnaryMultiCallable[_live_soundtrack_service_pb2.GrantTokenRequest, _live_soundtrack_service_pb2.GrantTokenResponse]
+    """Make a token of this session that may do less and ends. Needs the token that CreateSession gave."""
 
 @_typing.type_check_only
 class LiveSoundtrackServiceAsyncStub(LiveSoundtrackServiceStub):
@@ -104,7 +107,9 @@ class LiveSoundtrackServiceAsyncStub(LiveSoundtrackServiceStub):
     GetSession: _aio.UnaryUnaryMultiCallable[_live_soundtrack_service_pb2.GetSessionRequest, _live_soundtrack_service_pb2.GetSessionResponse]  # type: ignore[assignment]
     """The session as it is now."""
     CloseSession: _aio.UnaryUnaryMultiCallable[_live_soundtrack_service_pb2.CloseSessionRequest, _live_soundtrack_service_pb2.CloseSessionResponse]  # type: ignore[assignment]
-    """Free the slot. Streams get Goodbye."""
+    """Free the slot. Streams get Goodbye. Needs the token that CreateSession gave, not a granted one."""
+    GrantToken: _aio.UnaryUnaryMultiCallable[_live_soundtrack_service_pb2.GrantTokenRequest, _live_soundtrack_service_pb2.GrantTokenResponse]  # type: ignore[assignment]
+    """Make a token of this session that may do less and ends. Needs the token that CreateSession gave."""
 
 class LiveSoundtrackServiceServicer(metaclass=_abc_1.ABCMeta):
     """A live soundtrack: unary controls and one server stream of audio, so that it works over gRPC-Web and HTTP/1.1 too."""
@@ -227,6 +232,14 @@ class LiveSoundtrackServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _live_soundtrack_service_pb2.CloseSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_live_soundtrack_service_pb2.CloseSessionResponse, _abc.Awaitable[_live_soundtrack_service_pb2.CloseSessionResponse]]:
-        """Free the slot. Streams get Goodbye."""
+        """Free the slot. Streams get Goodbye. Needs the token that CreateSession gave, not a granted one."""
+
+    @_abc_1.abstractmethod
+    def GrantToken(
+        self,
+        request: _live_soundtrack_service_pb2.GrantTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_live_soundtrack_service_pb2.GrantTokenResponse, _abc.Awaitable[_live_soundtrack_service_pb2.GrantTokenResponse]]:
+        """Make a token of this session that may do less and ends. Needs the token that CreateSession gave."""
 
 def add_LiveSoundtrackServiceServicer_to_server(servicer: LiveSoundtrackServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -103,6 +103,7 @@ class Session(_message.Message):
     CREATED_UNIX_MS_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     BPM_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     session_id: _builtins.str
     """Names the session in every call; not a secret."""
     soundtrack_id: _builtins.str
@@ -135,6 +136,8 @@ class Session(_message.Message):
     """Milliseconds since 1970, UTC."""
     bpm: _builtins.float
     """Quarter notes a minute at the head; 0 if unknown."""
+    tenant: _builtins.str
+    """Who created it, where the server has tenants; told to operators only."""
     @_builtins.property
     def parameters(self) -> _containers.RepeatedCompositeFieldContainer[_control_pb2.ParameterValue]:
         """Values of the parameters now, by name."""
@@ -164,10 +167,11 @@ class Session(_message.Message):
         created_unix_ms: _builtins.int = ...,
         labels: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         bpm: _builtins.float = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpm", b"bpm", "created_unix_ms", b"created_unix_ms", "head_sample", b"head_sample", "in_transition", b"in_transition", "labels", b"labels", "listeners", b"listeners", "parameters", b"parameters", "playhead_sample", b"playhead_sample", "seed", b"seed", "session_id", b"session_id", "soundtrack_hash", b"soundtrack_hash", "soundtrack_id", b"soundtrack_id", "soundtrack_version", b"soundtrack_version", "state", b"state", "status", b"status", "take", b"take", "target_lead_ms", b"target_lead_ms", "underruns", b"underruns"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bpm", b"bpm", "created_unix_ms", b"created_unix_ms", "head_sample", b"head_sample", "in_transition", b"in_transition", "labels", b"labels", "listeners", b"listeners", "parameters", b"parameters", "playhead_sample", b"playhead_sample", "seed", b"seed", "session_id", b"session_id", "soundtrack_hash", b"soundtrack_hash", "soundtrack_id", b"soundtrack_id", "soundtrack_version", b"soundtrack_version", "state", b"state", "status", b"status", "take", b"take", "target_lead_ms", b"target_lead_ms", "tenant", b"tenant", "underruns", b"underruns"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

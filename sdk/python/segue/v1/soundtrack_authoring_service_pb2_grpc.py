@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class SoundtrackAuthoringServiceStub:
-    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one.
+    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one, or a tenant that may
+    upload. Where the server has tenants, all of these calls need a tenant's API key or JWT, or the operator's token.
     """
 
     def __init__(self, channel):
@@ -63,7 +64,8 @@ class SoundtrackAuthoringServiceStub:
 
 
 class SoundtrackAuthoringServiceServicer:
-    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one.
+    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one, or a tenant that may
+    upload. Where the server has tenants, all of these calls need a tenant's API key or JWT, or the operator's token.
     """
 
     def ListSoundtracks(self, request, context):
@@ -138,7 +140,8 @@ def add_SoundtrackAuthoringServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SoundtrackAuthoringService:
-    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one.
+    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one, or a tenant that may
+    upload. Where the server has tenants, all of these calls need a tenant's API key or JWT, or the operator's token.
     """
 
     @staticmethod

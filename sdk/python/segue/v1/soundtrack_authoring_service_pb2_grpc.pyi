@@ -30,7 +30,9 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class SoundtrackAuthoringServiceStub:
-    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one."""
+    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one, or a tenant that may
+    upload. Where the server has tenants, all of these calls need a tenant's API key or JWT, or the operator's token.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -49,7 +51,9 @@ class SoundtrackAuthoringServiceStub:
 
 @_typing.type_check_only
 class SoundtrackAuthoringServiceAsyncStub(SoundtrackAuthoringServiceStub):
-    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one."""
+    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one, or a tenant that may
+    upload. Where the server has tenants, all of these calls need a tenant's API key or JWT, or the operator's token.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListSoundtracks: _aio.UnaryUnaryMultiCallable[_soundtrack_authoring_service_pb2.ListSoundtracksRequest, _soundtrack_authoring_service_pb2.ListSoundtracksResponse]  # type: ignore[assignment]
@@ -64,7 +68,9 @@ class SoundtrackAuthoringServiceAsyncStub(SoundtrackAuthoringServiceStub):
     """Embed prompts as the model would hear them."""
 
 class SoundtrackAuthoringServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one."""
+    """Soundtracks on a server. UploadSoundtrack needs the operator's token where the server has one, or a tenant that may
+    upload. Where the server has tenants, all of these calls need a tenant's API key or JWT, or the operator's token.
+    """
 
     @_abc_1.abstractmethod
     def ListSoundtracks(

@@ -5,21 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
-from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 
 from segue.v1 import errors_pb2
+from segue_service.api.answering import Call, Desk
 from segue_service.api.caller import Caller
-from segue_service.api.calls import Method, failed
+from segue_service.api.calls import Method
 from segue_service.api.web.frames import BINARY_TYPES, Wire, timeout_of, wire_of
 from segue_service.api.web.origins import Headers, Origins
 from segue_service.config import Settings
 from segue_service.errors import Refused, too_large
-from segue_service.observe.metrics import Metrics
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,11 +47,9 @@ class Gone(Exception):  # noqa: N818 (nobody is told)
 class WebAdapter:
     """One per server. Reads nothing of a body that is too large; a stream's task is its handler's to cancel."""
 
-    def __init__(
-        self, methods: Iterable[Method], settings: Settings, metrics: Metrics, is_ready: Callable[[], bool]
-    ) -> None:
+    def __init__(self, methods: Iterable[Method], settings: Settings, desk: Desk, is_ready: Callable[[], bool]) -> None:
         self._methods = {method.path: method for method in methods}
-        self._settings, self._metrics, self._is_ready = settings, metrics, is_ready
+        self._settings, self._desk, self._is_ready = settings, desk, is_ready
         self._origins = Origins(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,13 +64,13 @@ class WebAdapter:
         if wire is None:
             await _tell_plain(send, _Plain(415, f"content-type: expected {BINARY_TYPES[1]}\n", allowed))
             return
-        call = _Call(scope["state"]["connection"], receive, send, wire, allowed)
+        exchange = _Exchange(scope["state"]["connection"], receive, send, wire, allowed)
         method = self._methods.get(scope["path"])
         if method is None:
             message = f"no method {scope['path'][:200]}"
-            await call.end(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=message))
+            await exchange.end(status_pb2.Status(code=code_pb2.UNIMPLEMENTED, message=message))
             return
-        await self._serve(call, method, headers)
+        await self._serve(exchange, self._desk.call(method, Caller.of(headers.items(), _peer(scope))), method, headers)
 
     def _plain(self, verb: str, path: str, headers: Mapping[str, str], allowed: Headers) -> _Plain | None:
         """What is answered to a request that is no call; None if it is one."""
@@ -90,12 +87,12 @@ class WebAdapter:
             return _Plain(405, message, [*allowed, (b"allow", b"POST")])
         return None
 
-    async def _serve(self, call: _Call, method: Method, headers: Mapping[str, str]) -> None:
+    async def _serve(self, exchange: _Exchange, call: Call, method: Method, headers: Mapping[str, str]) -> None:
         deadline: asyncio.Timeout | None = None
         try:
             async with asyncio.timeout(timeout_of(headers)) as deadline:
-                request = await call.request(headers.get("content-length"), self._settings.max_request_bytes)
-                await call.watched(self._answer(call, method, request, Caller.of(headers.items())))
+                request = await exchange.request(headers.get("content-length"), self._settings.max_request_bytes)
+                await exchange.watched(self._answer(exchange, call, method, request))
             status = None
         except Gone:
             return
@@ -104,22 +101,19 @@ class WebAdapter:
                 message = "the call's deadline has passed"
                 status = status_pb2.Status(code=code_pb2.DEADLINE_EXCEEDED, message=message)
             else:
-                status = failed(error, method.name, self._metrics, self._settings.retry_after_ms)
-        await call.end(status)
+                status = call.failed(error)
+        await exchange.end(status)
 
-    async def _answer(self, call: _Call, method: Method, data: bytes, caller: Caller) -> None:
-        request = method.parse(data)
+    async def _answer(self, exchange: _Exchange, call: Call, method: Method, data: bytes) -> None:
         if not method.streams:
-            answer: Awaitable[Message] = method.handle(request, caller)
-            await call.tell((await answer).SerializeToString())
+            await exchange.tell(await call.answer(data))
             return
-        messages: AsyncGenerator[bytes, None] = method.handle(request, caller)
-        async with contextlib.aclosing(messages):
+        async with contextlib.aclosing(call.stream(data)) as messages:
             async for message in messages:
-                await call.tell(message)
+                await exchange.tell(message)
 
 
-class _Call:
+class _Exchange:
     """One request and its response."""
 
     def __init__(self, connection: Connection, receive: Receive, send: Send, wire: Wire, headers: Headers) -> None:
@@ -192,6 +186,11 @@ class _Call:
             self._begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+def _peer(scope: Scope) -> str:
+    client = scope.get("client")
+    return f"{client[0]}:{client[1]}" if client else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ _KEEP_ALIVE_SECONDS: Final = 75
 """For which an idle connection is kept: the next control should not have to wait for a new one."""
 _HEADER_SECONDS: Final = 20.0
 """A request's head must have arrived within this time of its first byte, or of the connection's beginning."""
+_CLOSING_SECONDS: Final = 0.5
+"""For which a connection may take to close: where a client says nothing, the end of TLS would be waited for."""
 
 _IF_KNOWN: Final = {"TCP_NOTSENT_LOWAT": UNSENT, "TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 """Options of a connection where the system has them."""
@@ -85,8 +88,9 @@ class _Uvicorn(uvicorn.Server):
 class WebServer:
     """Bound from construction on, which raises OSError if the address can't be had."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self._sockets = _listening(host, port)
+        self._tls = tls
         self._server: _Uvicorn | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -102,6 +106,7 @@ class WebServer:
 
     def start(self, app: WebAdapter) -> None:
         """Serve the adapter. Call it inside the event loop."""
+        tls = self._tls
         config = uvicorn.Config(
             app,
             http=WebConnection,
@@ -114,6 +119,7 @@ class WebServer:
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=1,
+            ssl_context_factory=None if tls is None else lambda _config, _default: tls,
         )
         self._server = _Uvicorn(config)
         self._serving = asyncio.get_running_loop().create_task(self._server.serve(sockets=self._sockets))
@@ -129,6 +135,9 @@ class WebServer:
             for connection in list(state.connections):
                 connection.transport.abort()
         self._server.should_exit = True
+        await asyncio.wait({self._serving}, timeout=_CLOSING_SECONDS)
+        for connection in list(state.connections):
+            connection.transport.abort()
         await self._serving
 
 

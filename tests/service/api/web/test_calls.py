@@ -58,7 +58,7 @@ async def test_a_refusal_has_its_details_and_is_counted(rig: Any, web_of: Any) -
     unknown = errors_pb2.UnknownName()
     assert status.details[1].Unpack(unknown)
     assert list(unknown.near_misses) == ["dungeon"]
-    refused = rig.server.metrics.refused.labels("CreateSession", "not_found")
+    refused = rig.server.metrics.refused.labels("CreateSession", "not_found", "unknown_soundtrack")
     assert refused._value.get() == 1
 
 

@@ -270,7 +270,9 @@ namespace Segue
             foreach (var pair in _options.Labels) request.Labels[pair.Key] = pair.Value;
             try
             {
-                await _channel.CallAsync("CreateSession", request, new CreateSessionResponse(), _session.Token, stop).ConfigureAwait(false);
+                var answer = await _channel.CallAsync("CreateSession", request, new CreateSessionResponse(), _session.Token, stop).ConfigureAwait(false);
+                // The same token, by the way to where the session is now.
+                if (answer.SessionToken.Length > 0) _session.Opened(_session.Id, answer.SessionToken);
                 Resumes++;
                 return Next.Listen;
             }

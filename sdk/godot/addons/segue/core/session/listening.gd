@@ -292,6 +292,8 @@ func _resumed(now_s: float) -> void:
 	var call: Call = _call
 	_call = null
 	if call.status.ok:
+		# The same token, by the way to where the session is now.
+		_link.token = call.response.get("session_token", _link.token)
 		resumes += 1
 		_begin_listening(now_s)
 		return

@@ -1,0 +1,51 @@
+# syntax=docker/dockerfile:1
+# SPDX-License-Identifier: Apache-2.0
+# Segue for CPUs. From the repository's root:
+#
+#   docker build -f deploy/docker/cpu.Dockerfile -t segue:0.1.0-cpu .
+#
+# The base is pinned by tag. What Python installs is pinned by hash: locks/cpu.txt, and locks/build.txt for the build.
+FROM python:3.11.14-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+WORKDIR /src
+COPY deploy/docker/locks/build.txt deploy/docker/locks/cpu.txt ./
+RUN python -m venv /opt/segue/venv \
+ && /opt/segue/venv/bin/pip install --require-hashes --only-binary :all: -r cpu.txt \
+ && python -m venv /opt/build \
+ && /opt/build/bin/pip install --require-hashes --only-binary :all: -r build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY engine engine
+COPY service service
+COPY sdk/python sdk/python
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --no-index --wheel-dir /wheels . \
+ && /opt/segue/venv/bin/pip install --no-deps --no-index /wheels/*.whl \
+ && /opt/segue/venv/bin/python -m pip uninstall --yes pip
+COPY deploy/docker/health.py deploy/docker/soundtrack_sync.py deploy/docker/agones_bridge.py /opt/segue/
+
+FROM python:3.11.14-slim-bookworm
+LABEL org.opencontainers.image.title="Segue (cpu)" \
+      org.opencontainers.image.description="Live, generated, adaptive soundtracks for games" \
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="https://github.com/segue-audio/segue"
+RUN groupadd --system --gid 10001 segue \
+ && useradd --system --uid 10001 --gid 10001 --home-dir /tmp --no-create-home --shell /usr/sbin/nologin segue \
+ && install -d -o 10001 -g 10001 /var/cache/segue /var/lib/segue/models
+COPY --from=build /opt/segue /opt/segue
+# Nothing is written outside of /tmp, the compile cache and the models, so the root file system may be read-only.
+ENV PATH=/opt/segue/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    HOME=/tmp \
+    XDG_CACHE_HOME=/var/cache/segue \
+    SEGUE_MODELS=/var/lib/segue/models \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1
+VOLUME ["/var/cache/segue", "/var/lib/segue/models"]
+USER 10001:10001
+WORKDIR /tmp
+# gRPC, gRPC-Web, metrics.
+EXPOSE 7470 7471 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=4s --start-period=900s --retries=3 CMD ["python", "/opt/segue/health.py"]
+ENTRYPOINT ["segue", "serve"]
+# Loopback of the container, like everywhere else: --host 0.0.0.0 is for whoever has named tenants, or means it.
+CMD ["--device", "cpu"]
