@@ -33,7 +33,7 @@ func limit_s() -> float:
 
 
 func test_places_the_likeliest_first() -> void:
-	var places: PackedStringArray = ServerCommand.places("", "/a:/b::/a", "/x/y/", "/home/me", false)
+	var places: PackedStringArray = ServerCommand.places("", "/a:/b::/a", "/x/y/", "/h/me", false)
 	eq(
 		places,
 		PackedStringArray(
@@ -46,7 +46,7 @@ func test_places_the_likeliest_first() -> void:
 				"/venv/bin/segue",
 				"/a/segue",
 				"/b/segue",
-				"/home/me/.local/bin/segue",
+				"/h/me/.local/bin/segue",
 				"/opt/homebrew/bin/segue",
 				"/usr/local/bin/segue",
 			]

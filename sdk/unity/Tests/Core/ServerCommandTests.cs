@@ -17,10 +17,10 @@ namespace Segue.Tests
         public void TheProgramIsLookedForNearby()
         {
             if (Path.DirectorySeparatorChar == '\\') Check.Skip("paths of Unix");
-            var places = ServerCommand.Places("/mine/segue", "/usr/bin::/opt/x", "/home/me/games/dungeon", "/home/me", false).ToList();
+            var places = ServerCommand.Places("/mine/segue", "/usr/bin::/opt/x", "/h/me/games/dungeon", "/h/me", false).ToList();
             Check.Equal("/mine/segue", places[0], "what was chosen comes first");
-            int beside = places.IndexOf("/home/me/games/dungeon/.venv/bin/segue"), above = places.IndexOf("/home/me/games/venv/bin/segue");
-            int path = places.IndexOf("/opt/x/segue"), local = places.IndexOf("/home/me/.local/bin/segue");
+            int beside = places.IndexOf("/h/me/games/dungeon/.venv/bin/segue"), above = places.IndexOf("/h/me/games/venv/bin/segue");
+            int path = places.IndexOf("/opt/x/segue"), local = places.IndexOf("/h/me/.local/bin/segue");
             Check.That(0 < beside && beside < above && above < path && path < local, string.Join(" ", places));
             Check.Equal(places.Count, places.Distinct().Count());
             Check.That(places.All(place => place.StartsWith("/", StringComparison.Ordinal)), "an empty entry of PATH is none");
