@@ -34,6 +34,8 @@ SUITE, PACKAGE = "sid", "godot"
 TRIES = 3
 LINE_LENGTH = 120
 LIMIT_S = 600
+STARTER_TESTS = ("test_what_the_server_sends", "test_three_players", "test_a_killed_server")
+"""Of the tests against a real server, those that are played once more against the starter model."""
 WRAPPER = """#!/bin/sh
 R=$(dirname "$(readlink -f "$0")")/godot4/root
 L=$(echo "$R"/usr/lib/*-linux-gnu*)
@@ -157,7 +159,7 @@ def mirror() -> str:
 
 
 @contextmanager
-def server() -> Iterator[dict[str, str]]:
+def server(model: str = "fake") -> Iterator[dict[str, str]]:
     """A real server for the tests that want one, as variables that name it; none without a .venv."""
     python = ROOT / ".venv" / "bin" / "python"
     script = ROOT / "sdk" / "unity" / "Tools~" / "test_server.py"
@@ -165,7 +167,7 @@ def server() -> Iterator[dict[str, str]]:
         print("-- tests against a real server SKIPPED: there is no .venv (python3 dev.py setup)", flush=True)
         yield {}
         return
-    command = [str(python), str(script), "--model", "fake"]
+    command = [str(python), str(script), "--model", model]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -255,6 +257,11 @@ def main() -> int:
             **address,
         }
         failed += run([*start, "--script", "res://tests/run.gd", "--", *words], variables) != 0
+    if address and not wanted.only:
+        print("-- once more against the starter model", flush=True)
+        words = [word for name in STARTER_TESTS for word in ("--only", name)]
+        with server("starter") as address:
+            failed += run([*start, "--script", "res://tests/run.gd", "--", *words], {**variables, **address}) != 0
     return 1 if failed else 0
 
 

@@ -22,7 +22,7 @@ var _captured: PackedVector2Array = PackedVector2Array()
 
 
 func limit_s() -> float:
-	return 60.0
+	return 150.0
 
 
 func before_each() -> void:
