@@ -26,6 +26,13 @@ func test_the_size_of_reads_changes_nothing() -> void:
 		eq(_render(clips, 0, 3000, size), _render(_three(), 0, 3000, 3000), "reads of %d" % size)
 
 
+func test_a_gain_without_measure_is_none() -> void:
+	var clips: Clips = Clips.new()
+	for gain: float in [NAN, INF, -INF, 65.0] as Array[float]:
+		eq(clips.add(_clip(10), 0, gain), false, str(gain))
+	eq(clips.count(), 0)
+
+
 func test_it_is_played_once() -> void:
 	var clips: Clips = Clips.new()
 	var clip: Recording = _clip(10)

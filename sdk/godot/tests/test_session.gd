@@ -135,6 +135,39 @@ func test_a_dead_connection_is_noticed() -> void:
 	ok(_server.streams.size() > 2, "taken up again")
 
 
+func test_a_stream_that_is_dead_while_reports_get_through_is_begun_anew() -> void:
+	_begin()
+	_server.send_audio(0, 24000)
+	_play(2.5)
+	eq(_session.reading().state, ConnectionState.State.STARVED)
+	eq(_server.streams.size(), 1, "it may still come")
+	_play(2.0)
+	eq(_server.streams.size(), 2, "another stream")
+	eq(_server.streams[1].get("from_sample"), 24000)
+	_server.send_audio(24000, 24000)
+	_play(0.3)
+	eq(_session.reading().state, ConnectionState.State.PLAYING)
+	eq(_session.reading().gaps, 0)
+
+
+func test_a_chunk_or_take_from_far_away_is_not_the_end() -> void:
+	for wrong: Dictionary in [{"first_sample": 1 << 40}, {"first_sample": 24000, "take": 1 << 30}, {"first_sample": 0}]:
+		_server = FakeChannel.new()
+		_sink = FakeSink.new()
+		_begin()
+		_server.send_audio(0, 24000)
+		_play(0.1)
+		_server.send_audio(wrong["first_sample"], 3840, 0.5, wrong.get("take", 0))
+		_play(0.3)
+		eq(_server.streams.size(), 2, "another stream after %s" % wrong)
+		eq(_server.streams[1].has("from_sample"), false, "from the live edge")
+		_server.send_audio(24000, 48000, 0.125)
+		_play(0.3)
+		eq(_session.reading().state, ConnectionState.State.PLAYING)
+		near(_sink.frames[-1].x, 0.125, 1e-6, "the music after %s" % wrong)
+		after_each()
+
+
 func test_a_server_that_is_not_there_yet_is_waited_for_under_the_loop() -> void:
 	_server.is_down = true
 	_begin()

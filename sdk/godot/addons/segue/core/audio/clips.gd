@@ -9,6 +9,8 @@ const Recording := preload("res://addons/segue/core/audio/recording.gd")
 const MOST: int = 32
 
 # One that is told too late is joined in its middle: softly, over 5 ms.
+## 36 dB.
+const MOST_GAIN: float = 64.0
 const _RAMP: int = 240
 
 var _voices: Array[Voice] = []
@@ -28,8 +30,11 @@ func count() -> int:
 	return _voices.size()
 
 
-## Play a clip when its sample is reached; the same clip at the same sample is played once. False if there are too many.
+## Play a clip when its sample is reached; the same clip at the same sample is played once. False if there are too many,
+## or if the gain is no number or beyond MOST_GAIN.
 func add(clip: Recording, sample: int, gain: float) -> bool:
+	if not absf(gain) <= MOST_GAIN:
+		return false
 	for voice: Voice in _voices:
 		if voice.clip == clip and voice.sample == sample:
 			return true

@@ -10,6 +10,7 @@ const Call := preload("res://addons/segue/core/net/call.gd")
 const Codec := preload("res://addons/segue/core/wire/codec.gd")
 const ConnectionState := preload("res://addons/segue/core/session/connection_state.gd")
 const Decoder := preload("res://addons/segue/core/audio/decoder.gd")
+const Ladder := preload("res://addons/segue/core/audio/ladder.gd")
 const Link := preload("res://addons/segue/core/session/link.gd")
 const Options := preload("res://addons/segue/core/session/options.gd")
 const Reception := preload("res://addons/segue/core/session/reception.gd")
@@ -19,6 +20,9 @@ const Status := preload("res://addons/segue/core/net/status.gd")
 
 ## How long a beginning may be silent where there is a fallback.
 const WELCOME_S: float = 1.5
+## Without audio for so long, the stream having run dry, another stream is begun: reports may get through where the stream
+## does not.
+const HUNGRY_S: float = 3.0
 
 ## Called with each Event, as it arrives.
 var arrived: Callable = Callable()
@@ -46,6 +50,7 @@ var _since_s: float = 0.0
 var _began_s: float = 0.0
 var _pause_end_s: float = 0.0
 var _then: Callable = Callable()
+var _fed_s: float = 0.0
 var _restarts: bool = false
 
 
@@ -152,6 +157,7 @@ func _begin_listening(now_s: float) -> void:
 	_reporter.alive()
 	_has_heard = false
 	_since_s = now_s
+	_fed_s = now_s
 	_stream = _link.channel.call(
 		&"stream", "StreamAudio", &"StreamAudioRequest", _link.reception.request(_link.id), _link.token
 	)
@@ -162,7 +168,7 @@ func _listen(now_s: float) -> void:
 	for bytes: PackedByteArray in _stream.call(&"take_messages"):
 		_has_heard = true
 		var message: Variant = Codec.decode(&"StreamAudioResponse", bytes)
-		if message == null or not _take(message):
+		if message == null or not _take(message, now_s):
 			_broken(Status.make(Status.UNAVAILABLE, "the server sent what is not the protocol"), now_s)
 			return
 	if _stream.get(&"done"):
@@ -171,8 +177,12 @@ func _listen(now_s: float) -> void:
 			_ended(now_s)
 		else:
 			_broken(status, now_s)
-	elif (not _has_heard and now_s - _since_s > Link.TIMEOUT_S) or _reporter.is_cut_off():
+	elif (not _has_heard and now_s - _since_s > Link.TIMEOUT_S) or _reporter.is_cut_off() or _is_hungry(now_s):
 		_broken(Status.make(Status.UNAVAILABLE, "nothing came for too long"), now_s)
+
+
+func _is_hungry(now_s: float) -> bool:
+	return _has_heard and _link.playout.ladder.mode == Ladder.Mode.STARVED and now_s - _fed_s > HUNGRY_S
 
 
 func _ended(now_s: float) -> void:
@@ -210,7 +220,7 @@ func _again(next: Reception.Next) -> void:
 
 
 ## False if it is not the protocol.
-func _take(message: Dictionary) -> bool:
+func _take(message: Dictionary, now_s: float) -> bool:
 	_reporter.alive()
 	if message.has("audio"):
 		var chunk: Dictionary = message["audio"]
@@ -220,6 +230,11 @@ func _take(message: Dictionary) -> bool:
 			chunk.get("sample_count", 0),
 			chunk.get("skip_samples", 0)
 		)
+		_fed_s = now_s
+		if _link.reception.contradicts(chunk):
+			_link.reception.forget()
+			_restarts = true
+			return false
 		if frames == null:
 			return false
 		_link.playout.ladder.put(chunk.get("first_sample", 0), frames, chunk.get("take", 0), _restarts)

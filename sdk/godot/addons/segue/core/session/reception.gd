@@ -25,6 +25,10 @@ const Status := preload("res://addons/segue/core/net/status.gd")
 
 ## Instead of a sample: what is newest.
 const LIVE_EDGE: int = -1
+## Samples that a chunk may be ahead of the one before.
+const MOST_AHEAD: int = 60 * 48000
+## Takes that may have been missed.
+const MOST_TAKES: int = 1 << 16
 
 ## Takes what is needed to resume; null asks the server for nothing of it.
 var keeper: Keeper = null
@@ -77,6 +81,29 @@ func request(session_id: String) -> Dictionary:
 		if _has_blocks:
 			fields["take"] = _take
 	return fields
+
+
+## Whether a chunk can't be where it says: of an older take than one before, back without a newer one, or so far ahead
+## that nobody has played that long.
+func contradicts(chunk: Dictionary) -> bool:
+	if not _has_blocks or next_sample == LIVE_EDGE:
+		return false
+	var of_take: int = chunk.get("take", 0)
+	var first: int = chunk.get("first_sample", 0)
+	return (
+		of_take < _take
+		or of_take - _take > MOST_TAKES
+		or first > next_sample + MOST_AHEAD
+		or (of_take == _take and first < next_sample)
+	)
+
+
+## What was received is not to be relied on: listen at the live edge, as if nothing had been.
+func forget() -> void:
+	next_sample = LIVE_EDGE
+	_has_blocks = false
+	_take = 0
+	gaps += 1
 
 
 ## Books a StreamAudioResponse.
