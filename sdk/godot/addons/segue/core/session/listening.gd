@@ -20,8 +20,8 @@ const Status := preload("res://addons/segue/core/net/status.gd")
 
 ## How long a beginning may be silent where there is a fallback.
 const WELCOME_S: float = 1.5
-## Without audio for so long, the stream having run dry, another stream is begun: reports may get through where the stream
-## does not.
+## Without audio for so long, the stream having run dry, another stream is begun: reports may get through where the
+## stream does not.
 const HUNGRY_S: float = 3.0
 
 ## Called with each Event, as it arrives.

@@ -7,6 +7,9 @@ const Session := preload("res://addons/segue/core/session/session.gd")
 
 ## Sleep between two steps.
 const STEP_USEC: int = 8000
+## Sleep while a call is under way: HTTPClient wants to be polled four times for one, and what it takes is heard as the
+## delay of a control.
+const CALL_STEP_USEC: int = 2000
 
 ## What is run.
 var session: Session
@@ -85,7 +88,7 @@ func join() -> void:
 
 func _run() -> void:
 	while not _step():
-		OS.delay_usec(STEP_USEC)
+		OS.delay_usec(CALL_STEP_USEC if session.is_calling() else STEP_USEC)
 
 
 ## True if it was the last one.

@@ -57,6 +57,11 @@ func is_cut_off() -> bool:
 	return true
 
 
+## Whether a report is under way.
+func is_calling() -> bool:
+	return _call != null
+
+
 func step(now_s: float) -> void:
 	if _call != null:
 		if _call.done:

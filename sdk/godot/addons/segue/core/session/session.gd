@@ -121,6 +121,11 @@ func finish() -> void:
 	_publish()
 
 
+## Whether a control or a report is under way.
+func is_calling() -> bool:
+	return _controls.count() > 0 or _reporter.is_calling()
+
+
 #endregion
 #region Any thread
 
