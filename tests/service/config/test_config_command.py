@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segue_service.cli.app import app
-from segue_service.cli.console import CommandError
+from segue_service.cli.console import CommandError, console
 from segue_service.cli.serve import log_settings, settings_of
 from segue_service.observe.log import configure
 from segue_service.settings import from_flags
@@ -23,11 +23,13 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for name in [name for name in os.environ if name.startswith("SEGUE_")]:
         monkeypatch.delenv(name)
+    # A test's folder may have a long name; what is set here holds whatever the terminal.
+    monkeypatch.setattr(console, "_width", 400)
 
 
 def run(*arguments: str) -> str:
     """What a command prints, or the CommandError that ends it."""
-    result = CliRunner().invoke(app, arguments, env={"COLUMNS": "400"})
+    result = CliRunner().invoke(app, arguments)
     if isinstance(result.exception, CommandError):
         assert result.exception.code == 2
         return f"refused: {result.exception}"
