@@ -7,6 +7,7 @@ import asyncio
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import grpc
@@ -109,3 +110,10 @@ def test_a_traceback_does_not_print_what_was_in_memory(form: Any) -> None:
         logger("test").error("a call failed", exc_info=error)
     assert "it failed" in lines.stream.getvalue()
     assert token not in lines.stream.getvalue()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk here")
+def test_a_full_disk_loses_lines_and_breaks_nothing() -> None:
+    with Path("/dev/full").open("w") as full:
+        configure("json", "debug", full)
+        logger("test").info("said")

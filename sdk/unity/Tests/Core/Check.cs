@@ -24,6 +24,12 @@ namespace Segue.Tests
             if (!Equals(expected, got)) throw new InvalidOperationException(what + ": expected " + expected + ", got " + got);
         }
 
+        /// <summary>Next to none: what a machine that is busy may cause by itself. The benches hold it to none.</summary>
+        public static void Few(int got, string what)
+        {
+            if (got < 0 || got > 2) throw new InvalidOperationException(what + ": expected next to none, got " + got);
+        }
+
         public static void Near(double expected, double got, double tolerance, string what = "")
         {
             if (!(Math.Abs(expected - got) <= tolerance))

@@ -168,7 +168,7 @@ namespace Segue.Tests
                 scene.Playing(samples: 2400);
                 var watch = Stopwatch.StartNew();
                 scene.Stage.Quit();
-                Check.That(watch.ElapsedMilliseconds < 900, "it took " + watch.ElapsedMilliseconds + " ms");
+                Check.That(watch.ElapsedMilliseconds < 5000, "it took " + watch.ElapsedMilliseconds + " ms");
                 Check.Equal(free, scene.FreeSlots(), "at once");
             }
         }
@@ -183,7 +183,7 @@ namespace Segue.Tests
                 network.Holds = true;
                 var watch = Stopwatch.StartNew();
                 scene.Stage.Quit();
-                Check.That(watch.ElapsedMilliseconds > 300 && watch.ElapsedMilliseconds < 900, "half a second for both: " + watch.ElapsedMilliseconds + " ms");
+                Check.That(watch.ElapsedMilliseconds > 300 && watch.ElapsedMilliseconds < 5000, "half a second for both: " + watch.ElapsedMilliseconds + " ms");
                 network.Holds = false;
                 Check.Soon(() => network.Open == 0, "the sockets are let go, " + network.Open);
             }

@@ -27,6 +27,7 @@ _BODY_SECONDS: Final = 30.0
 """A request must have arrived within this time."""
 _TRAILER_SECONDS: Final = 5.0
 """A client that reads so slowly must have made room for the trailers within this time."""
+_CLOSING_SECONDS: Final = 1.0
 _NO_STORE: Final = (b"cache-control", b"no-store")
 
 
@@ -95,6 +96,7 @@ class WebAdapter:
                 await exchange.watched(self._answer(exchange, call, method, request))
             status = None
         except Gone:
+            await exchange.forget()
             return
         except Exception as error:
             if deadline is not None and deadline.expired():
@@ -171,9 +173,15 @@ class _Exchange:
         try:
             await self._write(self._wire.trailers(status), more=False)
         except Gone:
-            pass
+            await self.forget()
         finally:
             patience.cancel()
+
+    async def forget(self) -> None:
+        """The connection is closing: return when the server below has been told, which else takes it for a fault."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._until_gone()
 
     async def _until_gone(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
