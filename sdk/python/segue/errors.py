@@ -121,6 +121,9 @@ def translate(error: grpc.RpcError) -> SegueError:
     for key, value in _metadata(call):
         if key == _DETAILS_KEY and isinstance(value, bytes):
             _read(made, value)
+    if code == "INTERNAL" and not made.reason:
+        # A server names its own faults. This is a stream that was reset on its way: the server behind a proxy is gone.
+        return Unavailable(message, code=code)
     return made
 
 
