@@ -33,6 +33,8 @@ class Proxy:
         self._chance = random.Random(seed)
         self._open: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._passes = asyncio.Event()
+        self._passes.set()
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Proxy]:
@@ -53,6 +55,10 @@ class Proxy:
         for writer in self._open:
             writer.transport.abort()
         return len(self._open) // 2
+
+    def freeze(self) -> None:
+        """From now on nothing arrives any more, and nothing is closed: as if the power were gone."""
+        self._passes.clear()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._serve(reader, writer))
@@ -98,6 +104,7 @@ class Proxy:
                 while True:
                     at, data = await queue.get()
                     await asyncio.sleep(max(0.0, at - time.perf_counter()))
+                    await self._passes.wait()
                     if not data:
                         writer.write_eof()
                         return

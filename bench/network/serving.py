@@ -33,13 +33,17 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Serve:
-    """How servers are to be started. settings: as in the file that `segue serve --config` takes."""
+    """How servers are to be started. settings: as in the file that `segue serve --config` takes. port: 0 is a free one.
+    log: where it writes its log, None is a file of its own. environment: on top of this process's."""
 
     soundtrack: Path
     model: str = "starter"
     models_dir: Path | None = None
     slots: int | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    port: int = 0
+    log: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -98,9 +102,10 @@ async def serving(wish: Serve, say: Any = print) -> AsyncIterator[Served]:
     """A server of its own on a free port for as long as the block runs. Raises BenchError if it does not start."""
     with tempfile.TemporaryDirectory(prefix="segue-bench-") as folder:
         announce, log, config = (Path(folder) / name for name in ("ready.json", "server.log", "settings.json"))
+        log = log if wish.log is None else wish.log
         config.write_text(json.dumps(dict(wish.settings)), encoding="utf-8")
         command = [sys.executable, "-m", "segue_service", "serve", str(wish.soundtrack), "--model", wish.model]
-        command += ["--port", "0", "--metrics-port", "0", "--log", "json"]
+        command += ["--port", str(wish.port), "--metrics-port", "0", "--log", "json"]
         command += ["--announce", str(announce), "--config", str(config)]
         command += [] if wish.models_dir is None else ["--models-dir", str(wish.models_dir)]
         command += [] if wish.slots is None else ["--slots", str(wish.slots)]
@@ -111,6 +116,7 @@ async def serving(wish: Serve, say: Any = print) -> AsyncIterator[Served]:
                 *command,
                 stdout=output,
                 stderr=output,
+                env={**os.environ, **wish.environment},
                 start_new_session=os.name != "nt",
             )
         try:
@@ -144,6 +150,8 @@ def _read(announce: Path) -> dict[str, Any] | None:
 
 
 def _tail(log: Path) -> list[str]:
+    if not log.is_file():  # a device has no end
+        return [f"what it said went to {log}"]
     return log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-15:]
 
 

@@ -103,7 +103,6 @@ async def test_a_control_is_followed_to_its_audible_sample(start: Any, wait_unti
     assert by_name["send"].end_time == by_name["playout"].start_time
     assert by_name["playout"].end_time == way.end_time
     assert all(0 <= seconds(span) < 10 for span in spans)
-    assert seconds(by_name["playout"]) > 0
 
 
 async def test_what_changes_nothing_or_is_refused_ends_with_its_reply(start: Any) -> None:
