@@ -174,7 +174,7 @@ def server(model: str = "fake") -> Iterator[dict[str, str]]:
         line = process.stdout.readline().strip()
         if not line.startswith("http"):
             raise SystemExit(f"the server for the tests did not start: {line or process.wait()}")
-        yield {"SEGUE_SERVER": line}
+        yield {"SEGUE_SERVER": line, "SEGUE_MODEL": model}
     finally:
         process.terminate()
         process.wait(30)

