@@ -26,7 +26,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from network.outcome import Outcome, Progress, console, write
+from network.outcome import Outcome, Progress, console, show_figures, write
 from network.serving import BenchError, Serve, Served, serving
 
 HERE: Final = Path(__file__).resolve().parent
@@ -105,18 +105,10 @@ async def run(options: argparse.Namespace) -> int:
             seconds = options.steering_seconds if steers else options.seconds
             lead = STEERING_LEAD_MS if steers else options.lead_ms
             outcomes.append(await played(check, start, server, seconds, lead))
-        show(outcomes[-1])
+        show_figures(outcomes[-1])
     write(options.json, facts, outcomes)
     console.print(f" wrote {options.json}", markup=False)
     return 1 if any(outcome.broken for outcome in outcomes) else 0
-
-
-def show(outcome: Outcome) -> None:
-    figures = outcome.settings.pop("figures")
-    for name, value in figures.items():
-        console.print(f" {name:<22} {'–' if value is None else value}", markup=False)
-    outcome.show()
-    outcome.settings["figures"] = figures
 
 
 def main() -> None:

@@ -38,7 +38,7 @@ from typing import Any, Final
 
 import soundfile
 from network.link import Path as Way
-from network.outcome import Outcome, Progress, console, progress, write
+from network.outcome import Outcome, Progress, console, progress, show_figures, write
 from network.proxy import Proxy
 from network.serving import BenchError, Serve, Served, serving
 from unity_client.player import Runtime, listening, runtime
@@ -245,20 +245,10 @@ async def run(runtime: Runtime, options: argparse.Namespace) -> int:
                     lead = STEERING_LEAD_MS if steers else options.lead_ms
                     outcome = await streamed(check, runtime, server, server.facts["web"], seconds, lead)
                 outcomes.append(outcome)
-        show(outcomes[-1])
+        show_figures(outcomes[-1])
     write(options.json, facts or {"model": "starter", "device": "cpu"}, outcomes)
     console.print(f" wrote {options.json}", markup=False)
     return 1 if any(outcome.broken for outcome in outcomes) else 0
-
-
-def show(outcome: Outcome) -> None:
-    """The client's figures, and a table where there are rounds."""
-    figures = outcome.settings.pop("figures")
-    console.print(f"{outcome.check}: {', '.join(f'{name} {value}' for name, value in outcome.settings.items())}")
-    for name, value in figures.items():
-        console.print(f" {name:<22} {'–' if value is None else value}", markup=False)
-    outcome.show()
-    outcome.settings["figures"] = figures
 
 
 def main() -> None:

@@ -55,6 +55,16 @@ class Outcome:
             console.print(" holds", style="green")
 
 
+def show_figures(outcome: Outcome) -> None:
+    """Print what a client told at its end (`settings["figures"]`), a line each, and then the outcome."""
+    figures = outcome.settings.pop("figures")
+    console.print(f"{outcome.check}: {', '.join(f'{name} {value}' for name, value in outcome.settings.items())}")
+    for name, value in figures.items():
+        console.print(f" {name:<22} {'–' if value is None else value}", markup=False)
+    outcome.show()
+    outcome.settings["figures"] = figures
+
+
 def spread(seconds: Sequence[float]) -> dict[str, int | None]:
     """p50, p95 and max in milliseconds."""
     if not seconds:
