@@ -8,34 +8,33 @@ slot happens only where its conditioning changes or its history is taken in.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import jax
 import numpy as np
 from numpy.typing import NDArray
 
 from segue_engine.batch.bank import Bank, Output
-from segue_engine.batch.carried import NOTHING, CarriedHistory, Memory
-from segue_engine.batch.chunks import ChunkMemory, Chunks
+from segue_engine.batch.carried import NOTHING, CarriedHistory
+from segue_engine.batch.chunks import Chunks
 from segue_engine.batch.config import SlotEngineConfig
 from segue_engine.batch.describe import describe
 from segue_engine.batch.diary import Diary
-from segue_engine.batch.flight import Manifest
-from segue_engine.batch.frame import PCM, Frame
+from segue_engine.batch.flight import Flight
+from segue_engine.batch.frame import Frame
+from segue_engine.batch.intake import Intake
+from segue_engine.batch.manifest import Manifest
 from segue_engine.batch.mastering_protocol import MasteringChain
 from segue_engine.batch.passes import Passes
 from segue_engine.batch.placement import Placement
-from segue_engine.batch.plan import Entries, Plans
+from segue_engine.batch.plan import Plans
 from segue_engine.batch.prefill import Prefills, checked
 from segue_engine.batch.programs import BankShape, Recipes, compile_for
 from segue_engine.batch.provenance import provenance
 from segue_engine.batch.reenact import reenact
 from segue_engine.batch.slots import SlotTable
+from segue_engine.batch.snapshots import Snapshots
 from segue_engine.contract import (
-    CHANNELS,
-    FRAME_SAMPLES,
-    VITALS,
     AudioTokenizer,
     Blocks,
     ClockReader,
@@ -53,41 +52,12 @@ from segue_engine.journal import Journal, Made, Record
 Ints = NDArray[np.int64]
 
 
-def _in_a_row(entries: Ints) -> bool:
-    return bool((np.diff(entries) == 1).all())
-
-
 class WarmTokenizer(AudioTokenizer, Protocol):
     """A tokenizer that compiles ahead of time."""
 
     def warm_up(self) -> None:
         """Compile and run every program once."""
         ...
-
-
-@dataclass
-class _Flight:
-    """A dispatch under way: outputs, each with the manifest entries that its wanted rows make."""
-
-    manifest: Manifest
-    outputs: list[tuple[Output, Ints]]
-    pcm: NDArray[np.int16] | None = None
-    codes: NDArray[np.int16] | None = None
-    vitals: NDArray[np.int16] | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Snapshot:
-    head: int
-    top: int
-    offset: int
-    inputs: NDArray[np.int32]
-    plan: Entries
-    memory: Memory
-    history: NDArray[np.int32]
-    past: Past
-    chunks: ChunkMemory | None
-    state: Any
 
 
 class SlotEngine:
@@ -147,8 +117,20 @@ class SlotEngine:
                 self._diary,
                 config.pieces_a_step(model.encoder),
             )
-        self._flight: _Flight | None = None
-        self._snapshots: dict[int, _Snapshot] = {}
+        self._intake = Intake(
+            config,
+            model.codec_memory,
+            self._table,
+            self._plans,
+            self._carried,
+            self._prefills,
+            self._placement,
+            self._diary,
+        )
+        self._snapshots = Snapshots(
+            self._table, self._plans, self._carried, self._prefills, self._placement, self._chunks
+        )
+        self._flight: Flight | None = None
         self._closed = False
 
     @property
@@ -243,7 +225,7 @@ class SlotEngine:
         if self._flight is None:
             self._wait()
         if self._prefills.waiting:
-            slots = self._take_in(slots)
+            slots = self._intake.work(slots)
         if self._passes is not None:
             slots = self._passes.work(slots)
         before, self._flight = self._flight, self._dispatch(slots)
@@ -304,43 +286,16 @@ class SlotEngine:
         index = self._table.check(slot)
         if self._flight is not None:
             self._receive(self._flight)
-        bank, row = self._placement.of(index)
-        taken = _Snapshot(
-            head=int(self._table.heads[index]),
-            top=int(self._table.tops[index]),
-            offset=int(self._prefills.offset[index]),
-            inputs=bank.inputs.packed[row].copy(),
-            plan=self._plans.copy(index),
-            memory=self._carried.copy(index),
-            history=self._prefills.left(index),
-            past=self._prefills.left_past(index),
-            chunks=self._chunks.copy(index) if self._chunks is not None else None,
-            state=bank.take(row),
-        )
-        self._snapshots[id(taken)] = taken
-        return taken
+        return self._snapshots.take(index)
 
     def restore(self, snapshot: object) -> SlotHandle:
         self._check_open()
-        taken = self._snapshots.get(id(snapshot))
-        if taken is None:
-            raise EngineError("snapshot: expected one that this engine took and that was not dropped")
-        handle = self._table.claim()
-        slot = handle.index
-        self._table.heads[slot], self._table.tops[slot] = taken.head, taken.top
-        bank, row = self._placement.place(slot)
-        bank.inputs.packed[row] = taken.inputs
-        bank.put(row, taken.state)
-        self._plans.paste(slot, taken.head, taken.plan)
-        self._carried.paste(slot, taken.memory)
-        self._prefills.paste(slot, taken.offset, taken.history, taken.past)
-        if self._chunks is not None and taken.chunks is not None:
-            self._chunks.paste(slot, taken.chunks)
-        self._diary.restored(handle, taken.head)
+        handle, head = self._snapshots.restore(snapshot)
+        self._diary.restored(handle, head)
         return handle
 
     def drop(self, snapshot: object) -> None:
-        self._snapshots.pop(id(snapshot), None)
+        self._snapshots.drop(snapshot)
 
     def close(self) -> None:
         self._closed = True
@@ -350,7 +305,7 @@ class SlotEngine:
 
     # -- one step -------------------------------------------------------------------------------------------------
 
-    def _dispatch(self, slots: Ints) -> _Flight | None:
+    def _dispatch(self, slots: Ints) -> Flight | None:
         if not slots.size:
             return None
         heads = self._table.heads[slots]
@@ -381,7 +336,7 @@ class SlotEngine:
                     size = output.packed.shape[0]
                     self._diary.made(slots[those], manifest.epochs[those], heads[those], size, output.wanted, guided)
         self._table.heads[slots] += 1
-        return _Flight(manifest, outputs)
+        return Flight(manifest, outputs, self._model.levels)
 
     def _wait(self) -> None:
         """No frame is waited for: wait for the work that was dispatched instead, so that it does not pile up."""
@@ -399,64 +354,15 @@ class SlotEngine:
             places = [self._carried.keep(slot, int(self._table.heads[slot])) for slot in chosen.tolist()]
             bank.keep(self._placement.row[chosen], np.array(places))
 
-    def _take_in(self, slots: Ints) -> Ints:
-        """Let the due slots with history left take in some of it; gives the due slots that have none left."""
-        budget, sound_budget = self.config.prefill_budget, self.config.sound_budget
-        ready = self._prefills.ready(slots)
-        for slot in slots[~ready].tolist():
-            silent = self._prefills.silent(slot, self._model.codec_memory)
-            count = min(budget, silent + sound_budget)
-            if count <= 0:
-                continue
-            bank, row = self._placement.of(slot)
-            held, run = self._prefills.under(slot)
-            if held is not None:
-                count = min(count, run)
-                bank.inputs.set_conditioning(row, held)
-            elif self._plans.next[slot] <= 0:
-                bank.inputs.set_conditioning(row, self._plans.take(slot, 0))
-            frame, codes = self._prefills.take(slot, count)
-            sounded = max(0, len(codes) - silent)
-            bank.prefill(row, frame, codes, sounded)
-            self._diary.took_in(self._table.handle(slot), len(codes), sounded)
-            budget -= len(codes)
-            sound_budget -= sounded
-            if self._prefills.done(slot):
-                self._recall(bank, row, slot)
-                bank.keep(np.array([row]), np.array([self._carried.keep(slot, 0)]))
-                ready[np.searchsorted(slots, slot)] = True
-        return slots[ready]
-
-    def _recall(self, bank: Bank, row: int, slot: int) -> None:
-        """History is as loud as it was, but mastering has heard only the end of it."""
-        loudness = self._prefills.loudness(slot)
-        if loudness is not None:
-            bank.recall(row, loudness)
-
-    def _receive(self, flight: _Flight) -> None:
-        """Wait for a dispatch and sort its outputs by manifest entry; note codes, and reset what was not finite."""
-        if flight.pcm is not None:
+    def _receive(self, flight: Flight) -> None:
+        """Wait for a dispatch; note its codes, and reset what was not finite."""
+        if flight.landed is not None:
             return
-        manifest = flight.manifest
-        made = np.empty((manifest.slots.size, PCM), np.int16)
-        levels = self._model.levels
-        tail = np.empty((manifest.slots.size, levels + VITALS + 1), np.int16)
-        for output, entries in flight.outputs:
-            packed = np.asarray(output.packed)
-            if entries.size == packed.shape[0] and _in_a_row(entries):
-                # The usual case, all rows in order: plain slices copy several times faster.
-                made[entries[0] : entries[-1] + 1] = packed[:, :PCM]
-            else:
-                made[entries] = packed[output.wanted, :PCM]
-            tail[entries] = packed[output.wanted, PCM:]
-        flight.outputs.clear()
-        flight.pcm = made.reshape(-1, FRAME_SAMPLES, CHANNELS)
-        flight.codes = tail[:, None, :levels].copy()
-        flight.vitals = tail[:, None, levels:-1].copy()
-        for entry in np.flatnonzero(tail[:, -1]).tolist():
+        landed, manifest = flight.land(), flight.manifest
+        for entry in landed.faults:
             self._fault(manifest, entry)
         wanted = manifest.wanted
-        self._carried.record_codes(manifest.slots[wanted], manifest.frames[wanted], flight.codes[wanted, 0])
+        self._carried.record_codes(manifest.slots[wanted], manifest.frames[wanted], landed.codes[wanted, 0])
 
     def _fault(self, manifest: Manifest, entry: int) -> None:
         self.faults += 1
@@ -466,26 +372,13 @@ class SlotEngine:
             bank.reset_carried(row)
             self._diary.faulted(self._table.handle(slot), int(self._table.heads[slot]))
 
-    def _land(self, flight: _Flight | None) -> Blocks | None:
+    def _land(self, flight: Flight | None) -> Blocks | None:
         if flight is None:
             return None
         self._receive(flight)
-        if not flight.manifest.wanted.any():
-            return None
-        assert flight.pcm is not None
-        assert flight.codes is not None
-        assert flight.vitals is not None
-        manifest, keep = flight.manifest, flight.manifest.wanted
-        whole = bool(keep.all())
-        blocks = Blocks(
-            slots=manifest.slots[keep].astype(np.int32),
-            epochs=manifest.epochs[keep],
-            first_frame=manifest.frames[keep],
-            pcm=flight.pcm if whole else flight.pcm[keep],
-            codes=flight.codes if whole else flight.codes[keep],
-            vitals=flight.vitals if whole else flight.vitals[keep],
-        )
-        self._diary.handed(blocks)
+        blocks = flight.blocks()
+        if blocks is not None:
+            self._diary.handed(blocks)
         return blocks
 
     # -- checks ---------------------------------------------------------------------------------------------------

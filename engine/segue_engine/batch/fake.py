@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.batch.flight import Manifest
+from segue_engine.batch.manifest import Manifest
 from segue_engine.batch.plan import Entries, Plans
 from segue_engine.batch.rows import HostRows
 from segue_engine.batch.slots import SlotTable
