@@ -7,19 +7,22 @@ backend starts.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from segue_engine import assemble_magenta, assemble_magenta_1
 from segue_engine.assemble_magenta import MagentaOptions
+from segue_engine.batch.visible import Choice, accelerators
 from segue_engine.checkpoints import best_model, find
 from segue_engine.checkpoints.catalogue import STARTER, canonical
 from segue_engine.checkpoints.located import names
 from segue_engine.contract import Engine, EngineError, EngineInfo, StyleEncoder
 
 if TYPE_CHECKING:
+    import jax
+
     from segue_engine.batch.engine import WarmTokenizer
     from segue_engine.frame_model import FrameModel
 
@@ -51,13 +54,15 @@ class Assembly:
     """An engine and the style encoder that goes with its model. Whoever takes it closes the engine.
 
     reason: why this model was taken, where it was left open. recipe: what `assemble` has to be given for the same one,
-    `magenta` as a mapping; JSON can hold it.
+    `magenta` as a mapping; JSON can hold it. note: what whoever starts it would like to know, such as devices that
+    idle.
     """
 
     engine: Engine
     style_encoder: StyleEncoder
     reason: str = ""
     recipe: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
 
     @property
     def info(self) -> EngineInfo:
@@ -73,14 +78,16 @@ def assemble(
     compile_cache: Path | None = None,
     models_dir: Path | None = None,
     magenta: MagentaOptions | None = None,
+    devices: str = AUTO,
 ) -> Assembly:
     """Put an engine together; `engine.warm_up()` compiles it. Once per process and on the thread that owns the device.
 
     model: one of `models()`, or "auto" for the best one that is here. slots: sessions at once, by default what the
-    device usually carries. rewind_frames: how far a session can go back, by default ten seconds where that is cheap and
+    devices usually carry. rewind_frames: how far a session can go back, by default ten seconds where that is cheap and
     two where it is not. guidance: whether to compile for guidance
     other than 1 where that takes second programs. compile_cache: folder for compiled programs, by default in the user's
-    cache. models_dir: where to look for models' files first. magenta: how a Magenta RT is run.
+    cache. models_dir: where to look for models' files first. magenta: how a Magenta RT is run. devices: which of the
+    host's devices carry the slots: numbers as in "0,2", "all", or "auto" for one accelerator or all cores of a CPU.
     Raises AssembleError for an argument, EngineError for files that are missing or damaged.
     """
     wanted = model if model in (AUTO, FAKE) else canonical(model)
@@ -92,21 +99,32 @@ def assemble(
         raise AssembleError(f"slots: expected at least 1, got {slots}")
     if rewind_frames is not None and rewind_frames < 0:
         raise AssembleError(f"rewind_frames: expected at least 0, got {rewind_frames}")
+    try:
+        choice = Choice.of(devices)
+    except ValueError as error:
+        raise AssembleError(f"devices: {error}") from None
     if wanted == FAKE:
         return _fake(slots, _rewind(wanted, rewind_frames))
+    import jax
+
     from segue_engine.batch.platform import device_memory, prepare
 
-    kind, reason = prepare(device, compile_cache), ""
+    try:
+        kind = prepare(device, compile_cache, choice)
+        chosen = choice.pick(kind, jax.local_devices())
+    except ValueError as error:
+        raise AssembleError(f"devices: {error}") from None
+    reason = ""
     if wanted == AUTO:
         wanted, reason = best_model(kind, device_memory(), models_dir)
     rewind_frames = _rewind(wanted, rewind_frames)
     if wanted == STARTER:
-        engine, styles = _starter(_plan(kind, STARTER, slots), rewind_frames, guidance)
+        engine, styles = _starter(_plan(kind, STARTER, slots, chosen), rewind_frames, guidance)
     else:
         located = find(wanted, models_dir)
         load = assemble_magenta_1.load if located.family == "mrt1" else assemble_magenta.load
         parts = load(located, kind, magenta or MagentaOptions())
-        plan = _plan(kind, located.family, slots)
+        plan = _plan(kind, located.family, slots, chosen)
         engine, styles = _slot_engine(parts.model, plan, rewind_frames, guidance, parts.tokenizer), parts.styles
     recipe = {
         "model": wanted,
@@ -114,9 +132,12 @@ def assemble(
         "device": kind,
         "rewind_frames": rewind_frames,
         "guidance": guidance,
+        "devices": devices,
         "magenta": asdict(magenta or MagentaOptions()),
     }
-    return Assembly(engine, styles, reason, recipe)
+    idle = accelerators(kind) - len(chosen) if choice.indices is None else 0
+    note = f"{idle} more {kind} devices here: a server for each, or --devices all" if idle > 0 else ""
+    return Assembly(engine, styles, reason, recipe, note)
 
 
 def models(models_dir: Path | None = None) -> tuple[str, ...]:
@@ -132,31 +153,32 @@ def _rewind(model: str, frames: int | None) -> int:
 
 @dataclass(frozen=True)
 class _Plan:
-    """How many slots, in banks of how many rows, stepped in batches of which sizes; see `SlotEngineConfig`."""
+    """How many slots, on which devices, in banks of how many rows, stepped in batches of which sizes; see
+    `SlotEngineConfig`."""
 
+    devices: Sequence[jax.Device]
     slots: int
     rows: int
     sizes: tuple[int, ...]
     side_cost: int = 8
+    spread: bool = False
 
 
-def _plan(kind: str, family: str, slots: int | None) -> _Plan:
-    """For a kind of device and a family of models."""
+def _plan(kind: str, family: str, slots: int | None, devices: Sequence[jax.Device]) -> _Plan:
+    """For a kind of device and a family of models. Every accelerator has one bank of the slots."""
     if kind == "cpu":
         usual, sizes = (CPU_SLOTS, CPU_SIZES) if family == STARTER else (CPU_SLOTS_LARGE, CPU_SIZES_LARGE)
-        return _Plan(slots or usual, sizes[-1], sizes)
+        return _Plan(devices, slots or usual, sizes[-1], sizes)
+    count = slots or len(devices) * (ACCELERATOR_SLOTS_1 if family == "mrt1" else ACCELERATOR_SLOTS)
+    rows = -(-count // len(devices))
     if family == "mrt1":  # its rows are too large to cut some of them out: a step is always the whole bank's
-        count = slots or ACCELERATOR_SLOTS_1
-        return _Plan(count, count, (count,), side_cost=0)
-    count = slots or ACCELERATOR_SLOTS
-    return _Plan(count, count, ACCELERATOR_SIZES)
+        return _Plan(devices, count, rows, (rows,), side_cost=0, spread=True)
+    return _Plan(devices, count, rows, ACCELERATOR_SIZES, spread=True)
 
 
 def _slot_engine(
     model: FrameModel, plan: _Plan, rewind_frames: int, guidance: bool, tokenizer: WarmTokenizer | None = None
 ) -> Engine:
-    import jax
-
     from segue_engine.batch.config import SlotEngineConfig
     from segue_engine.batch.engine import SlotEngine
     from segue_engine.mastering import Mastering
@@ -166,10 +188,11 @@ def _slot_engine(
         bank_rows=plan.rows,
         sizes=plan.sizes,
         side_cost=plan.side_cost,
+        spread=plan.spread,
         rewind_frames=rewind_frames,
         guidance=guidance,
     )
-    return SlotEngine(model, Mastering(onsets=not model.capabilities.clock), config, jax.local_devices(), tokenizer)
+    return SlotEngine(model, Mastering(onsets=not model.capabilities.clock), config, plan.devices, tokenizer)
 
 
 def _starter(plan: _Plan, rewind_frames: int, guidance: bool) -> tuple[Engine, StyleEncoder]:

@@ -34,10 +34,13 @@ def resized(engine: Engine, sizes: Sequence[int], rewind_frames: int) -> Engine:
     if not isinstance(engine, SlotEngine):
         raise TypeError(f"engine: expected one that `assemble` made, got {type(engine).__name__}")
     old, slots = engine.config, max(sizes)
-    spread = old.bank_rows < slots
-    config = replace(
-        old, slots=slots, sizes=(*sizes, *old.sizes) if spread else tuple(sizes), rewind_frames=rewind_frames
-    )
+    several = old.bank_rows < slots
+    config = replace(old, slots=slots, rewind_frames=rewind_frames)
+    if several:
+        full = {max(config.occupied(size)) for size in sizes}
+        config = replace(config, sizes=(*full, *old.sizes))
+    else:
+        config = replace(config, sizes=tuple(sizes))
     return SlotEngine(engine._model, engine._frame.mastering, config, engine._devices)
 
 

@@ -174,6 +174,8 @@ class EngineInfo:
     """What the model is meant to be played with where nobody says otherwise."""
     loudness_lufs: float
     true_peak_dbtp: float
+    devices: int = 1
+    """How many devices of that kind share its slots."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class SlotEngineConfig:
     """Sizes of a slot engine. Raises ValueError naming the field that can't be.
 
-    slots: sessions that it carries. bank_rows: rows of one bank; a bank is one state and one dispatch. sizes: rows of
+    slots: sessions that it carries. bank_rows: rows of one bank; a bank is one state and one dispatch. spread: whether
+    a slot goes to the bank with the fewest, so that devices share the work, or to the first with room. sizes: rows of
     the step programs, each compiled ahead of time; the smallest that covers the due rows runs. There is always a 1.
     rewind_frames: how far a rewind reaches. snapshot_interval: frames between copies of carried state; a rewind
     replays at most twice as many. side_cost: rows of a batch that one run of the single-row program is worth; a few
@@ -31,6 +32,7 @@ class SlotEngineConfig:
     rewind_frames: int = 250
     snapshot_interval: int = 8
     side_cost: int = 8
+    spread: bool = False
     prefill_budget: int = 32
     sound_budget: int = 8
     pass_budget: int = 0
@@ -49,6 +51,12 @@ class SlotEngineConfig:
     @property
     def banks(self) -> int:
         return -(-self.slots // self.rows)
+
+    def occupied(self, slots: int) -> list[int]:
+        """How many of so many slots each bank holds, if none was ever released."""
+        if self.spread:
+            return [len(range(bank, slots, self.banks)) for bank in range(self.banks)]
+        return [min(self.rows, max(0, slots - bank * self.rows)) for bank in range(self.banks)]
 
     @property
     def rows(self) -> int:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import jax
@@ -15,14 +16,21 @@ from segue_engine.frame_model import FrameModel
 
 
 def describe(
-    model: FrameModel, mastering: MasteringChain, config: SlotEngineConfig, recipes: Recipes, device: jax.Device
+    model: FrameModel,
+    mastering: MasteringChain,
+    config: SlotEngineConfig,
+    recipes: Recipes,
+    devices: Sequence[jax.Device],
 ) -> EngineInfo:
-    """Facts of the engine; guidance counts as a capability only where its programs are compiled."""
+    """Facts of the engine on devices of one kind; guidance counts as a capability only where its programs are
+    compiled."""
+    device = devices[0]
     state = jax.tree.leaves((recipes.live, recipes.kept))
     return EngineInfo(
         model=model.name,
         version=model.version,
         device=f"{device.platform}:{device.device_kind}",
+        devices=len(devices),
         slots=config.slots,
         levels=model.levels,
         capabilities=replace(

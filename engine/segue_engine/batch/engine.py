@@ -94,7 +94,7 @@ class SlotEngine:
             absorbed=config.absorbed(model.codec_memory),
         )
         self._recipes = Recipes(self._frame, self._shape)
-        self._info = describe(model, mastering, config, self._recipes, self._devices[0])
+        self._info = describe(model, mastering, config, self._recipes, self._devices[: config.banks])
         slots = config.slots
         self._table = SlotTable(slots)
         self._plans = Plans(slots, config.rewind_frames)
@@ -102,7 +102,7 @@ class SlotEngine:
         self._prefills = Prefills(slots)
         self._diary = Diary(slots)
         self._banks: list[Bank] = []
-        self._placement = Placement(slots, self._banks)
+        self._placement = Placement(slots, self._banks, spread=config.spread)
         self._chunks: Chunks | None = None
         self._passes: Passes | None = None
         if model.encoder is not None:

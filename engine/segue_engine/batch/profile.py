@@ -116,7 +116,7 @@ class Profile:
             raise ValueError("engine: expected one that is warmed up")
         self._frame: Frame = engine._frame
         self._shape: BankShape = engine._shape
-        self._side_cost = engine.config.side_cost
+        self._config = engine.config
         self._places = [_Place(bank._programs, bank._params) for bank in engine._banks]
         self._parts = _parts(self._frame, step_parts)
         self._compiled: dict[tuple[str, int], dict[jax.Device, Any]] = {}
@@ -128,19 +128,16 @@ class Profile:
 
     def dispatches(self, slots: int) -> list[tuple[int, int]]:
         """(bank, rows of the program) of what a step of so many slots dispatches: as `Bank.step` decides."""
-        most = len(self._places) * self._shape.rows
+        most, side_cost = len(self._places) * self._shape.rows, self._config.side_cost
         if not 1 <= slots <= most:
             raise ValueError(f"slots: expected 1..{most}, got {slots}")
-        found, left = [], slots
-        sizes = self._shape.all_sizes if self._side_cost else self._shape.sizes
-        for bank in range(len(self._places)):
-            due = min(left, self._shape.rows)
-            if not due:
-                break
-            size = next(size for size in sizes if due <= size)
-            alone = self._side_cost and 1 < due <= size // self._side_cost
-            found += [(bank, 1)] * due if alone else [(bank, size)]
-            left -= due
+        found = []
+        sizes = self._shape.all_sizes if side_cost else self._shape.sizes
+        for bank, due in enumerate(self._config.occupied(slots)):
+            if due:
+                size = next(size for size in sizes if due <= size)
+                alone = side_cost and 1 < due <= size // side_cost
+                found += [(bank, 1)] * due if alone else [(bank, size)]
         return found
 
     def compile(self, sizes: Sequence[int]) -> None:

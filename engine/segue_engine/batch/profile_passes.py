@@ -76,6 +76,7 @@ class PassProfile:
         self._shape = engine._shape
         self._sampling = engine._model.default_sampling
         self._programs, self._params = engine._banks[0]._programs, engine._banks[0]._params
+        self._config = engine.config
         self._devices = [bank.device for bank in engine._banks]
 
     def measure(self, sizes: Sequence[int], seconds: float = 10.0) -> EncoderTimes:
@@ -106,11 +107,10 @@ class PassProfile:
         )
 
     def busiest(self, slots: int) -> int:
-        """Slots on the device that has most of them: banks are filled one after the other, as `Profile.dispatches`."""
+        """Slots on the device that has most of them."""
         found: Counter[jax.Device] = Counter()
-        for device in self._devices:
-            found[device] += min(slots, self._shape.rows)
-            slots -= min(slots, self._shape.rows)
+        for device, held in zip(self._devices, self._config.occupied(slots), strict=True):
+            found[device] += held
         return max(found.values())
 
     def _chunk(self, bank: Bank, at: int) -> float:

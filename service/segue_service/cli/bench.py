@@ -18,7 +18,7 @@ from segue_service.cli.bench_run import Figures, Plan, run
 from segue_service.cli.bench_steps import FEWEST_STEPS, FRAME_MS
 from segue_service.cli.bench_tables import print_figures, print_ready
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console, write_json
-from segue_service.cli.engine import Codec, Device, Dtype, ModelName, ModelsDir, build_engine
+from segue_service.cli.engine import Codec, Device, Devices, Dtype, ModelName, ModelsDir, build_engine
 
 if TYPE_CHECKING:
     from segue_engine.assemble_profile import Examined
@@ -82,6 +82,7 @@ def bench(
         int, typer.Option(min=0, max=2500, help="Frames that a session can go back, which takes memory.")
     ] = 0,
     device: Device = "auto",
+    devices: Devices = "auto",
     models_dir: ModelsDir = None,
     dtype: Dtype = "auto",
     codec: Codec = "auto",
@@ -94,7 +95,7 @@ def bench(
         raise CommandError(f"--json: expected a file, but {json} is a folder", EXIT_BAD_INPUT)
     started = time.perf_counter()
     with console.status(f"loading {model} …") as status:
-        assembly = build_engine(model, sizes[-1], device, models_dir, dtype=dtype, codec=codec)
+        assembly = build_engine(model, sizes[-1], device, models_dir, dtype=dtype, codec=codec, devices=devices)
         plan = Plan(tuple(sizes), steps, seconds, rewind, parts)
         figures = run(assembly, plan, started, lambda doing: status.update(f"{doing} …"), print_ready)
     print_figures(figures, _where(figures.examined))

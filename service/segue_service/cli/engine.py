@@ -21,6 +21,13 @@ ModelName = Annotated[
     str, typer.Option("--model", help="starter, mrt2_small, mrt1_large, …; auto: the best one here for the device.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, gpu or tpu.")]
+Devices = Annotated[
+    str,
+    typer.Option(
+        help="Devices of this machine that share the slots: numbers as in 0 or 0,2; all; or auto: one GPU or TPU chip "
+        "(a server for each is the better way to use several), all cores of a CPU."
+    ),
+]
 Dtype = Annotated[
     Literal["auto", "float32", "bfloat16"],
     typer.Option(help="Magenta RT: what the language model computes in; auto: float32 on a CPU, else bfloat16."),
@@ -52,6 +59,7 @@ def build_engine(
     style_levels: int = 12,
     mapper: Literal["auto", "on", "off"] = "auto",
     rewind_seconds: float | None = 0.0,
+    devices: str = "auto",
 ) -> Assembly:
     """An engine that is not warmed up yet. Raises CommandError.
 
@@ -64,11 +72,19 @@ def build_engine(
     magenta = MagentaOptions(dtype=dtype, codec=codec, style_levels=style_levels, mapper=mapper)
     try:
         rewind = None if rewind_seconds is None else round(rewind_seconds * FRAME_RATE)
-        assembly = assemble(model, slots, device, rewind_frames=rewind, models_dir=models_dir, magenta=magenta)
+        assembly = assemble(
+            *(model, slots, device),
+            rewind_frames=rewind,
+            models_dir=models_dir,
+            magenta=magenta,
+            devices=devices,
+        )
     except AssembleError as error:
         raise CommandError(f"--{error}", EXIT_BAD_INPUT) from None
     except (EngineError, ValueError) as error:
         raise CommandError(str(error)) from None
     if assembly.reason:
         console.print(f" model {assembly.info.model}: {assembly.reason}", markup=False)
+    if assembly.note:
+        console.print(f" {assembly.note}", markup=False)
     return assembly

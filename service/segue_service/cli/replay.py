@@ -75,7 +75,8 @@ def build_again(recipe: Mapping[str, Any], models_dir: Path | None) -> Assembly:
     try:
         magenta = MagentaOptions(**recipe["magenta"])
         given = {name: recipe[name] for name in ("model", "slots", "device", "rewind_frames", "guidance")}
-        return assemble(**given, models_dir=models_dir, magenta=magenta)
+        devices = recipe.get("devices", "auto")
+        return assemble(**given, models_dir=models_dir, magenta=magenta, devices=devices)
     except (AssembleError, KeyError, TypeError) as error:
         raise CommandError(f"the log's engine can't be put together here: {error}", EXIT_BAD_INPUT) from None
     except (EngineError, ValueError) as error:

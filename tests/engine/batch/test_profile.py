@@ -188,6 +188,16 @@ def test_every_part_is_timed(spread: SlotEngine) -> None:
         assert 0 < part.p50_ms <= part.p95_ms
 
 
+@pytest.mark.parametrize("spread", [False, True])
+def test_banks_are_occupied_as_they_are_told(spread: bool) -> None:
+    config = SlotEngineConfig(slots=7, bank_rows=4, spread=spread)
+    assert config.occupied(5) == ([3, 2] if spread else [4, 1])
+    for slots in range(8):
+        held = config.occupied(slots)
+        assert sum(held) == slots
+        assert max(held) <= config.rows
+
+
 @pytest.fixture(scope="module")
 def chunked() -> SlotEngine:
     """Magenta RT 1 in two banks of two rows, all on one device."""
