@@ -6,15 +6,20 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+import grpc
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from segue.v1 import live_soundtrack_service_pb2 as pb
-from segue_service.api.routed_token import bare, with_route
+from segue_service.api.routed_token import Label, bare, label_of, with_route
 
 ROUTES = st.sampled_from(["10.1.2.3:7470", "[fd00::1]:7470", "255.255.255.255:65535"])
 TOKENS = st.from_regex(r"[A-Za-z0-9_-]{43}|sgt\.[A-Za-z0-9_-]{20}\.[A-Za-z0-9_-]{27}", fullmatch=True)
+
+
+def bearer(token: str, **more: str) -> tuple[tuple[str, str], ...]:
+    return (("authorization", f"Bearer {token}"), *((name.replace("_", "-"), value) for name, value in more.items()))
 
 
 @given(route=ROUTES, token=TOKENS, again=ROUTES)
@@ -24,6 +29,8 @@ def test_the_label_comes_off_and_is_replaced(route: str, token: str, again: str)
     assert (kind, session, rest) == ("sg1", "s-0123456789abcdef", token)
     assert base64.urlsafe_b64decode(label + "=" * (-len(label) % 4)).decode() == route
     assert bare(labelled) == token
+    assert label_of(labelled) == Label(route, "s-0123456789abcdef")
+    assert label_of(token) is None
     assert with_route(labelled, "s-0123456789abcdef", again) == with_route(token, "s-0123456789abcdef", again)
     assert with_route(token, "s-1", None) == token
 
@@ -31,10 +38,12 @@ def test_the_label_comes_off_and_is_replaced(route: str, token: str, again: str)
 @given(st.text(max_size=80))
 def test_anything_is_taken_for_a_token(text: str) -> None:
     assert text.endswith(bare(text))
+    assert label_of(text) is None
+    assert label_of(f"sg1.{text}") is None or text.count(".") > 1
 
 
 async def test_every_token_that_a_server_gives_has_it(start: Any) -> None:
-    async with start(session_route="10.1.2.3:7470") as rig:
+    async with start(allow_anonymous=True, session_route="10.1.2.3:7470") as rig:
         made = await rig.create()
         assert made.token.startswith("sg1.MTAuMS4yLjM6NzQ3MA.")
         granted = await rig.live.GrantToken(pb.GrantTokenRequest(session_id=made.session_id), metadata=made.metadata)
@@ -44,8 +53,68 @@ async def test_every_token_that_a_server_gives_has_it(start: Any) -> None:
                 await rig.live.GetSession(pb.GetSessionRequest(session_id=made.session_id), metadata=metadata)
 
 
+async def test_a_stream_is_told_its_own_token_by_the_way_to_here(start: Any) -> None:
+    async with start(allow_anonymous=True, session_route="10.1.2.3:7470") as rig:
+        made = await rig.create()
+        granted = await rig.live.GrantToken(pb.GrantTokenRequest(session_id=made.session_id), metadata=made.metadata)
+        for token in (made.token, granted.session_token):
+            shown = with_route(token, made.session_id, "10.1.2.4:7470")
+            call = rig.live.StreamAudio(pb.StreamAudioRequest(session_id=made.session_id), metadata=bearer(shown))
+            assert (await call.read()).ready.session_token == token
+            call.cancel()
+    async with start() as rig:
+        call = (await rig.create()).stream()
+        assert (await call.read()).ready.session_token == ""
+        call.cancel()
+
+
+async def test_who_comes_for_a_session_of_a_predecessor_is_told_to_look_elsewhere(start: Any) -> None:
+    async with start(allow_anonymous=True, session_route="10.1.2.3:7470") as rig:
+        made = await rig.create()
+        for route, known, told in (
+            ("10.1.2.3:7470", False, True),
+            ("10.1.2.4:7470", False, False),
+            (None, False, False),
+            ("10.1.2.3:7470", True, False),
+        ):
+            session_id = made.session_id if known else "s-0"
+            metadata = bearer(with_route("wrong", session_id, route))
+            for call in (
+                rig.live.GetSession(pb.GetSessionRequest(session_id=session_id), metadata=metadata),
+                rig.live.StreamAudio(pb.StreamAudioRequest(session_id=session_id), metadata=metadata),
+            ):
+                assert await call.code() is (grpc.StatusCode.PERMISSION_DENIED if known else grpc.StatusCode.NOT_FOUND)
+                assert ("segue-elsewhere" in dict(await call.trailing_metadata())) is told
+
+
+async def test_a_session_is_brought_back_by_a_successor_only_if_nobody_else_can(start: Any) -> None:
+    keys = ("a key for tests, of thirty-two letters",)
+    async with start(allow_anonymous=True, session_route="10.1.2.3:7470", resume_keys=keys) as rig:
+        made = await rig.create()
+        _, messages = await made.hear(9600, with_continuation=True)
+    point = next(message.resume_point.token for message in messages if message.HasField("resume_point"))
+    pieces = [message.audio.continuation for message in messages if message.HasField("audio")]
+    resume = pb.ResumeRequest(token=point, continuation=pieces, from_sample=9600, session_token=made.token)
+
+    def back(rig: Any, token: str, **more: str) -> Any:
+        request = pb.CreateSessionRequest(resume=resume)
+        return rig.live.CreateSession(request, metadata=bearer(token, **more))
+
+    async with start(allow_anonymous=True, session_route="10.1.2.3:7470", resume_keys=keys) as rig:
+        refusal = await rig.refused(back(rig, made.token, x_envoy_attempt_count="1"))
+        assert (refusal.code, refusal.reason) == ("UNAVAILABLE", "NOT_READY")
+        assert len(rig.server.registry) == 0
+        await back(rig, made.token, x_envoy_attempt_count="2")  # others have been asked
+        await back(rig, made.token, x_envoy_attempt_count="1")  # it is here
+        assert len(rig.server.registry) == 1
+    async with start(allow_anonymous=True, session_route="10.1.2.3:7470", resume_keys=keys) as rig:
+        await back(rig, made.token)  # no front door
+    async with start(allow_anonymous=True, session_route="10.1.2.4:7470", resume_keys=keys) as rig:
+        await back(rig, made.token, x_envoy_attempt_count="1")  # it was another's
+
+
 @pytest.mark.parametrize("route", ["", "pod-1:7470", "10.0.0.1:7470 x", "http://10.0.0.1"])
 async def test_a_route_is_an_address(route: str, start: Any) -> None:
     with pytest.raises(ValueError, match="session_route"):
-        async with start(session_route=route):
+        async with start(allow_anonymous=True, session_route=route):
             pass
