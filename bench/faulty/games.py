@@ -16,6 +16,7 @@ from network.player import Player
 from network.serving import Serve, connect
 
 import segue
+from segue.channel import bearer
 from segue.v1.operations_service_pb2 import ListSessionsRequest, ListSessionsResponse
 
 STATES: Final = ("combat", "explore")
@@ -128,7 +129,8 @@ async def go_on(fault: Fault, games: Sequence[Game], what: str, depart: Callable
         ear.back_after = None
     waiting = [asyncio.create_task(ear.comes_back(since, ear.breaks())) for ear in ears]
     depart()
-    await asyncio.wait(waiting, timeout=BACK_SECONDS)
+    if waiting:
+        await asyncio.wait(waiting, timeout=BACK_SECONDS)
     await asyncio.sleep(AFTER_SECONDS)
     for task in waiting:
         task.cancel()
@@ -145,11 +147,17 @@ async def go_on(fault: Fault, games: Sequence[Game], what: str, depart: Callable
 
 
 async def steers(fault: Fault, game: Game, name: str) -> None:
-    """Laws: nobody's stream has ended or left samples out, and the session goes to another state when told."""
+    """Laws: nobody's stream has ended or left samples out, and the session goes to another state when one of them says
+    so."""
     for who, ear in zip(("owner", "friend"), game.ears, strict=True):
         fault.law(ear.player.error is None, f"{name}: {who}'s stream ended: {ear.player.error!r}")
         fault.law(ear.session.stats.gaps == 0, f"{name}: {who} has {ear.session.stats.gaps} gaps in the timeline")
-    session = game.owner.session
+        await obeys(fault, ear, f"{name}, {who}")
+
+
+async def obeys(fault: Fault, ear: Ear, name: str) -> None:
+    """Law: the session goes to another state when this one of its listeners says so."""
+    session = ear.session
     try:
         now = (await session.get()).state
         other = next(state for state in STATES if state != now)
@@ -180,11 +188,11 @@ def loss(games: Sequence[Game]) -> dict[str, Any]:
     }
 
 
-async def sessions_of(address: str) -> set[str]:
-    """Ids of the sessions that a server has."""
+async def sessions_of(address: str, operator: str | None = None) -> set[str]:
+    """Ids of the sessions that a server has. operator: the operator's token, where it asks for one."""
     async with connect(address) as music:
         request = ListSessionsRequest(page_size=500)
-        listed: ListSessionsResponse = await music.call(music.operations.ListSessions, request)
+        listed: ListSessionsResponse = await music.call(music.operations.ListSessions, request, bearer(operator))
     return {one.session_id for one in listed.sessions}
 
 

@@ -162,7 +162,7 @@ def mirror() -> str:
 def server(model: str = "fake") -> Iterator[dict[str, str]]:
     """A real server for the tests that want one, as variables that name it; none without a .venv."""
     python = ROOT / ".venv" / "bin" / "python"
-    script = ROOT / "sdk" / "unity" / "Tools~" / "test_server.py"
+    script = ROOT / "sdk" / "testing" / "server.py"
     if not python.exists():
         print("-- tests against a real server SKIPPED: there is no .venv (python3 dev.py setup)", flush=True)
         yield {}

@@ -212,7 +212,7 @@ def sources(folder: str) -> list[Path]:
 def server(model: str, variable: str) -> Iterator[dict[str, str]]:
     """A real server for the end-to-end tests, as variables that name it; none without a .venv."""
     python = ROOT / ".venv" / "bin" / "python"
-    script = PACKAGE / "Tools~" / "test_server.py"
+    script = ROOT / "sdk" / "testing" / "server.py"
     if not python.exists():
         print("-- end-to-end tests SKIPPED: there is no .venv (python3 dev.py setup)", flush=True)
         yield {}

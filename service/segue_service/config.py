@@ -6,19 +6,23 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 _LEAST_KEY: Final = 32
 _ORIGIN: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s?#@A-Z]+")
+_FUNCTION: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+_ROUTE: Final = re.compile(r"[0-9A-Fa-f.:\[\]]{1,48}")
+_USER: Final = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
 
 
 class Settings(BaseModel):
     """Everything that a server can be told. Frozen; validated on construction (pydantic.ValidationError)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     """Address to listen on. Loopback unless told otherwise."""
@@ -49,8 +53,9 @@ class Settings(BaseModel):
     tls_reload_ms: int = Field(default=10_000, ge=50, le=3_600_000)
     """How often the three files are looked at. New ones hold for new connections; open ones go on."""
     allow_anonymous: bool | None = None
-    """Whether sessions may be created by callers that don't say who they are. None: on loopback only, and a server
-    that others can reach does not start without tenants_file or jwks_file."""
+    """Whether sessions may be created by callers that don't say who they are. None: on loopback only. Where they may
+    not, or others reach the server (also by a front door: session_route), it does not start without tenants_file or
+    jwks_file."""
 
     # Tenants, tokens, prompts, audit.
     tenants_file: Path | None = None
@@ -70,7 +75,7 @@ class Settings(BaseModel):
     been renamed. None: no audit log."""
     prompt_list: Path | None = None
     """File of words and phrases that prompts may not hold, a line each. Read again when it changes."""
-    prompt_hook: str | None = Field(default=None, pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+    prompt_hook: str | None = None
     """Python function, "module:function", that is asked about every prompt: (prompt, tenant) → None, or the reason why
     not. It runs in a process of its own."""
     prompt_hook_ms: int = Field(default=500, ge=10, le=30_000)
@@ -132,6 +137,10 @@ class Settings(BaseModel):
     """Ways from state to state of a soundtrack that can be uploaded: transitions times the states that each leaves."""
     max_soundtracks: int = Field(default=256, ge=1)
     """Soundtracks kept at once."""
+    soundtrack_reload_ms: int = Field(default=1_000, ge=0, le=3_600_000)
+    """How often the files and folders that `segue serve` was given are looked at. What has changed there is
+    played, by running sessions of the same version too; a file with a mistake changes nothing. 0: never, else at least
+    50."""
     remembered_requests: int = Field(default=256, ge=1, le=65_536)
     """request_ids remembered per session."""
     style_workers: int = Field(default=2, ge=1, le=64)
@@ -189,15 +198,22 @@ class Settings(BaseModel):
     """Share of the calls that are traced where the caller has not decided; one that sends a sampled traceparent is."""
 
     # A front door that brings a session's calls to its process.
-    session_route: str | None = Field(default=None, pattern=r"^[0-9A-Fa-f.:\[\]]{1,48}$")
+    session_route: str | None = None
     """Address and port of this process as the front door knows it, such as 10.1.2.3:7470; session tokens carry it (see
     docs/kubernetes.md). None: they carry none."""
+
+    @field_validator("soundtrack_reload_ms")
+    @classmethod
+    def _is_no_hurry(cls, every_ms: int) -> int:
+        if 0 < every_ms < 50:
+            raise ValueError(f"expected 0 or at least 50, got {every_ms}")
+        return every_ms
 
     @field_validator("otel_endpoint")
     @classmethod
     def _is_a_collector(cls, endpoint: str | None) -> str | None:
         if endpoint is not None and not _ORIGIN.fullmatch(endpoint):
-            raise ValueError(f"expected a scheme, host and port, as in http://localhost:4317, got {endpoint!r}")
+            raise ValueError(f"expected a scheme, host and port, as in http://localhost:4317, got {quoted(endpoint)}")
         return endpoint
 
     @field_validator("resume_keys")
@@ -213,42 +229,64 @@ class Settings(BaseModel):
     def _are_origins(cls, origins: tuple[str, ...] | None) -> tuple[str, ...] | None:
         for origin in origins or ():
             if origin != "*" and not _ORIGIN.fullmatch(origin):
-                raise ValueError(f'expected "*" or a scheme, host and port, as in https://game.example, got {origin!r}')
+                raise ValueError(
+                    f'expected "*" or a scheme, host and port, as in https://game.example, got {quoted(origin)}'
+                )
         return origins
 
+    @field_validator("prompt_hook")
+    @classmethod
+    def _is_a_function(cls, hook: str | None) -> str | None:
+        if hook is not None and not _FUNCTION.fullmatch(hook):
+            raise ValueError(f'expected "module:function", as in "studio.prompts:judge", got {quoted(hook)}')
+        return hook
+
+    @field_validator("session_route")
+    @classmethod
+    def _is_an_address(cls, route: str | None) -> str | None:
+        if route is not None and not _ROUTE.fullmatch(route):
+            raise ValueError(f"expected an IP address and a port, as in 10.1.2.3:7470, got {quoted(route)}")
+        return route
+
     @model_validator(mode="after")
-    def _tls_is_whole(self) -> Settings:
+    def _fits_together(self, info: ValidationInfo) -> Settings:
+        """All rules over several fields, a line each. A context {"unknown": names} leaves out what they decide."""
+        unknown = set((info.context or {}).get("unknown", ()))
+        problems = [said for fields, said in self._misfits() if unknown.isdisjoint(fields)]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _misfits(self) -> Iterator[tuple[set[str], str]]:
+        """Broken rules: the fields that a rule is about, and what is said, which begins with the name of one."""
         if (self.tls_cert is None) != (self.tls_key is None):
             missing, given = ("tls_key", "tls_cert") if self.tls_key is None else ("tls_cert", "tls_key")
-            raise ValueError(f"{missing}: expected beside {given}")
-        if self.tls_client_ca is not None and self.tls_cert is None:
-            raise ValueError("tls_client_ca: expected tls_cert and tls_key beside it")
-        return self
-
-    @model_validator(mode="after")
-    def _jwts_are_for_us(self) -> Settings:
+            yield {"tls_cert", "tls_key"}, f"{missing}: expected beside {given}"
+        if self.tls_client_ca is not None and self.tls_cert is None and self.tls_key is None:
+            yield {"tls_client_ca", "tls_cert", "tls_key"}, "tls_client_ca: expected tls_cert and tls_key beside it"
         for name in ("jwt_issuer", "jwt_audience"):
             if self.jwks_file is not None and not getattr(self, name):
-                raise ValueError(f"{name}: expected beside jwks_file: else tokens for other services would be taken")
-        return self
-
-    @model_validator(mode="after")
-    def _leads_fit(self) -> Settings:
+                said = "expected beside jwks_file: else tokens for other services would be taken"
+                yield {name, "jwks_file"}, f"{name}: {said}"
         if not self.min_lead_ms <= self.default_lead_ms <= self.max_lead_ms:
-            raise ValueError(
-                f"default_lead_ms: expected {self.min_lead_ms}..{self.max_lead_ms}, got {self.default_lead_ms}"
+            yield (
+                {"min_lead_ms", "default_lead_ms", "max_lead_ms"},
+                f"default_lead_ms: expected {self.min_lead_ms}..{self.max_lead_ms}, from min_lead_ms to max_lead_ms, "
+                f"got {self.default_lead_ms}",
             )
-        if self.history_ms < self.max_lead_ms + self.listener_lag_ms:
-            raise ValueError(
-                f"history_ms: expected at least max_lead_ms + listener_lag_ms = "
-                f"{self.max_lead_ms + self.listener_lag_ms}, got {self.history_ms}"
+        least = self.max_lead_ms + self.listener_lag_ms
+        if self.history_ms < least:
+            yield (
+                {"history_ms", "max_lead_ms", "listener_lag_ms"},
+                f"history_ms: expected at least max_lead_ms + listener_lag_ms = {least}, got {self.history_ms}",
             )
-        return self
 
     @property
     def is_loopback(self) -> bool:
-        """Whether only this machine can reach the server."""
-        return self.is_native_loopback and (self.web_port is None or self.is_web_loopback)
+        """Whether only callers of this machine reach the server: also no front door brings others here."""
+        return (
+            self.session_route is None and self.is_native_loopback and (self.web_port is None or self.is_web_loopback)
+        )
 
     @property
     def is_native_loopback(self) -> bool:
@@ -259,6 +297,11 @@ class Settings(BaseModel):
     def is_web_loopback(self) -> bool:
         """Whether only this machine can reach it by gRPC-Web."""
         return _is_loopback(self.web_host or self.host)
+
+
+def quoted(text: str) -> str:
+    """A value for a message, without the user and password that an address may hold."""
+    return repr(_USER.sub(r"\1******@", text))
 
 
 def _is_loopback(host: str) -> bool:

@@ -167,6 +167,12 @@ def not_back(session_id: str, retry_ms: int) -> Refused:
     return Refused(code_pb2.UNAVAILABLE, errors_pb2.ERROR_REASON_NOT_READY, message, retry(retry_ms))
 
 
+def not_here(session_id: str, retry_ms: int) -> Refused:
+    """A session that is to be brought back, by the process that has lost it: others are to be asked first."""
+    message = f'the session "{session_id[:64]}" is not here any more; others may have brought it back elsewhere'
+    return Refused(code_pb2.UNAVAILABLE, errors_pb2.ERROR_REASON_NOT_READY, message, retry(retry_ms))
+
+
 def lacking(feature: str, why: str) -> Refused:
     """Part of the contract that this server is not equipped for; `feature` as in GetServerInfo.not_built."""
     return Refused(code_pb2.UNIMPLEMENTED, errors_pb2.ERROR_REASON_NOT_BUILT, f"{feature}: {why}")

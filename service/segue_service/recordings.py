@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import re
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,9 @@ from segue_engine.contract import SAMPLE_RATE
 MAX_SECONDS: Final = 120
 _RATES: Final = range(8_000, 192_001)
 _CHANNELS: Final = 8
+_BEGINNINGS: Final = re.compile(rb"(RIFF|RIFX|RF64)....WAVE|fLaC|OggS|ID3|\xff[\xe0-\xff]", re.DOTALL)
+_FORMATS: Final = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
+"""libsndfile reads two dozen more; nobody needs its parsers for them where strangers send files."""
 
 
 class RecordingError(ValueError):
@@ -27,8 +31,12 @@ def read_recording(source: bytes | Path, seconds: int = MAX_SECONDS) -> NDArray[
     import soundfile
     import soxr
 
+    if not _BEGINNINGS.match(_beginning(source)):
+        raise RecordingError("not an audio file that can be read: expected WAV, FLAC, Ogg or MP3")
     try:
         with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:
+            if file.format not in _FORMATS:
+                raise RecordingError(f"expected WAV, FLAC, Ogg or MP3, got {file.format}")
             if file.samplerate not in _RATES or not 1 <= file.channels <= _CHANNELS:
                 raise RecordingError(
                     f"expected 1 to {_CHANNELS} channels at {_RATES.start} to {_RATES.stop - 1} Hz, "
@@ -49,3 +57,13 @@ def read_recording(source: bytes | Path, seconds: int = MAX_SECONDS) -> NDArray[
     stereo = np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples[:, :2]
     resampled = stereo if rate == SAMPLE_RATE else soxr.resample(stereo, rate, SAMPLE_RATE)
     return np.ascontiguousarray(resampled, np.float32)
+
+
+def _beginning(source: bytes | Path) -> bytes:
+    if isinstance(source, bytes):
+        return source[:16]
+    try:
+        with source.open("rb") as file:
+            return file.read(16)
+    except OSError as error:
+        raise RecordingError(f"not an audio file that can be read: {error}") from None

@@ -31,10 +31,13 @@ from segue_service.api.web.app import WebAdapter
 from segue_service.binding import ServeError as ServeError
 from segue_service.binding import bind, bind_web, certificates_of, url_host
 from segue_service.config import Settings
+from segue_service.observe.endpoint import Endpoint
 from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
+from segue_service.observe.pulse import Pulse
 from segue_service.observe.session_log import SessionLogs, WrittenSessionLogs
 from segue_service.observe.tracing import Tracing
+from segue_service.reloading import reloading
 from segue_service.security.guarded import Security, guarded
 from segue_service.security.hook import HookError
 from segue_service.security.watched import FileError
@@ -49,6 +52,7 @@ from segue_service.session.registry import Registry
 from segue_service.session.resume_point import Seal
 from segue_service.session.styles import AudioLoader
 from segue_service.soundtrack import Soundtrack
+from segue_service.soundtrack_files import SoundtrackFiles
 
 _log = logger("server")
 
@@ -106,10 +110,12 @@ async def running(
     on_death: Callable[[BaseException], None] = exit_process,
     ear: Ear | None = None,
     tracing: Tracing | None = None,
+    files: SoundtrackFiles | None = None,
 ) -> AsyncIterator[Server]:
     """A server for as long as the block runs; leaving it drains within `settings.drain_ms`. Owns the engine.
 
     ear: who tells how like the sessions are to what was asked for. tracing: instead of what the settings ask for.
+    files: where the soundtracks come from, to be looked at meanwhile.
     Raises ServeError if a port is taken, the certificate is no good or strangers could come in unasked, PromptError if
     a style can't be embedded, and what the warm-up raises.
     The port answers (health: NOT_SERVING) while the engine warms up.
@@ -129,7 +135,8 @@ async def running(
         )
         port = bind(server, settings, certificates)
         web = bind_web(stack, settings, certificates)
-        metrics_port = _serve_metrics(stack, metrics, settings)
+        pulse = Pulse()
+        metrics_port = _watched_at(stack, metrics, pulse, settings)
         tracing = _tracing(settings) if tracing is None else tracing
         stack.push_async_callback(asyncio.to_thread, tracing.close)
         executor = stack.enter_context(ThreadPoolExecutor(settings.style_workers, "segue-styles"))
@@ -150,6 +157,7 @@ async def running(
             *(engine, hub, device, executor, slow, codecs, seal, settings, metrics, logs, adherence, security)
         )
         registry = Registry(parts)
+        pulse.follow(lambda: registry.ready, lambda: registry.ready and not registry.draining, device.busy_for)
         library = Library(
             *(assembly.style_encoder, slow, engine.info.capabilities),
             limit=settings.max_soundtracks,
@@ -158,7 +166,7 @@ async def running(
         operations = OperationsHandlers(registry)
         handlers = Handlers(LiveHandlers(registry, library), AuthoringHandlers(registry, library), operations)
         methods = list(methods_of(handlers))
-        desk = Desk(metrics, tracing, security.audit, settings.retry_after_ms)
+        desk = Desk(metrics, tracing, security.audit, settings.retry_after_ms, settings.session_route)
         server.add_generic_rpc_handlers(tuple(generic_handlers(methods, desk)))
         health = HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -169,7 +177,7 @@ async def running(
         await tell(health, serving=False, room=False)
         await server.start()
         if web is not None:
-            web.start(WebAdapter(methods, settings, desk, lambda: registry.ready and not registry.draining))
+            web.start(WebAdapter(methods, settings, desk, pulse))
         try:
             await device.start()
             records = []
@@ -181,6 +189,8 @@ async def running(
             registry.start()
             hearing = asyncio.get_running_loop().create_task(adherence.run())
             stack.callback(hearing.cancel)
+            if files is not None:
+                await stack.enter_async_context(reloading(files, library, registry))
             if certificates is not None:
                 watching = asyncio.get_running_loop().create_task(certificates.watch(settings.tls_reload_ms / 1000))
                 stack.callback(watching.cancel)
@@ -218,6 +228,7 @@ async def serve(
     on_ready: Callable[[Server], None] = lambda server: None,
     stop: asyncio.Event | None = None,
     ear: Ear | None = None,
+    files: SoundtrackFiles | None = None,
 ) -> None:
     """Serve until SIGTERM, SIGINT or `stop`; `on_ready` is called once sessions can be created. Raises as `running`."""
     wanted = asyncio.Event() if stop is None else stop
@@ -228,7 +239,7 @@ async def serve(
             loop.add_signal_handler(number, wanted.set)
             taken.append(number)
     try:
-        async with running(settings, assembly, soundtracks, ear=ear) as server:
+        async with running(settings, assembly, soundtracks, ear=ear, files=files) as server:
             on_ready(server)
             await wanted.wait()
     finally:
@@ -255,23 +266,17 @@ async def _guarded(
         raise ServeError(f"audit_log {settings.audit_log}: {error.strerror}") from None
 
 
-def _serve_metrics(stack: contextlib.AsyncExitStack, metrics: Metrics, settings: Settings) -> int | None:
-    if settings.metrics_port is None:
+def _watched_at(stack: contextlib.AsyncExitStack, metrics: Metrics, pulse: Pulse, settings: Settings) -> int | None:
+    """The port for metrics and probes, if there is to be one."""
+    host, port = settings.metrics_host, settings.metrics_port
+    if port is None:
         return None
     try:
-        http, thread = metrics.serve(settings.metrics_host, settings.metrics_port)
+        endpoint = Endpoint(host, port, metrics.registry, pulse)
     except OSError as error:
-        raise ServeError(
-            f"can't serve metrics on {settings.metrics_host}:{settings.metrics_port}: {error.strerror}"
-        ) from error
-
-    def close() -> None:
-        http.shutdown()
-        http.server_close()
-        thread.join()
-
-    stack.callback(close)
-    return int(http.server_port)
+        raise ServeError(f"can't serve metrics on {host}:{port}: {error.strerror}") from error
+    stack.callback(endpoint.close)
+    return endpoint.port
 
 
 def _session_logs(stack: contextlib.AsyncExitStack, settings: Settings, assembly: Assembly) -> SessionLogs:

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import pytest
 from click import Command
-from segue_service.cli.app import app
 from typer.main import get_command
 
+from segue_service.cli.app import app
 from segue_service.config import Settings
 from segue_service.settings import refusal_to_bind
 

@@ -168,6 +168,12 @@ def wait_until() -> Any:
 
 
 @pytest.fixture
+def talk() -> Callable[..., Rig]:
+    """talk(server, engine, channel): a rig of a server that the test has started itself."""
+    return Rig
+
+
+@pytest.fixture
 def start() -> Start:
     """start(engine=…, **settings): a server for the length of the block."""
 

@@ -48,6 +48,9 @@ def test_what_is_not_audio_is_refused_by_a_sentence(tmp_path: Path) -> None:
         read_recording(tmp_path / "none.wav")
     with pytest.raises(RecordingError, match="not an audio file"):
         read_recording(b"RIFF....WAVE")
+    for kind in ("AIFF", "AU", "CAF"):
+        with pytest.raises(RecordingError, match="expected WAV, FLAC, Ogg or MP3"):
+            read_recording(encoded(kind))
     with pytest.raises(RecordingError, match="expected some audio"):
         read_recording(encoded(seconds=0.0))
     bad = io.BytesIO()

@@ -15,6 +15,12 @@ var is_deaf: bool = false
 var sessions: PackedStringArray = PackedStringArray()
 ## Reason with which resuming is refused; empty: it is not.
 var refuses_resume: String = ""
+## Whether a server that is asked to bring a session back is full.
+var is_full: bool = false
+## The session's token as streams are told it at their beginning; empty: they are not.
+var way: String = ""
+## Tries of controls, in the order in which they came.
+var tried: Array[Dictionary] = []
 ## A status for the next control, once.
 var next_control: Status = null
 ## Fields of requests, in the order in which they came.
@@ -86,7 +92,10 @@ func stream(_method: String, request: StringName, fields: Dictionary, _token: St
 		return _stream
 	streams.append(asked)
 	var session: Dictionary = {"session_id": asked["session_id"], "status": status, "state": state}
-	send({"ready": {"listener_id": "l-%d" % streams.size(), "session": session, "format": {"encoding": 2}}})
+	var ready: Dictionary = {"listener_id": "l-%d" % streams.size(), "session": session, "format": {"encoding": 2}}
+	if not way.is_empty():
+		ready["session_token"] = way
+	send({"ready": ready})
 	return _stream
 
 
@@ -172,6 +181,9 @@ func _answer(call: FakeCall) -> void:
 func _create(call: FakeCall) -> void:
 	created.append(call.fields)
 	var resume: Dictionary = call.fields.get("resume", {})
+	if not resume.is_empty() and is_full:
+		call.status = Status.make(Status.RESOURCE_EXHAUSTED, "all sessions of this server are taken")
+		return
 	if not resume.is_empty() and not refuses_resume.is_empty():
 		call.status = Status.make(Status.FAILED_PRECONDITION, "it can't be resumed")
 		call.status.reason = refuses_resume
@@ -184,6 +196,7 @@ func _create(call: FakeCall) -> void:
 
 
 func _control(call: FakeCall) -> void:
+	tried.append(call.fields)
 	if not sessions.has(call.fields["control"]["session_id"]):
 		call.status = Status.make(Status.NOT_FOUND, "no such session")
 		call.status.reason = "UNKNOWN_SESSION"

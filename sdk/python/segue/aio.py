@@ -12,13 +12,13 @@ from typing import Any
 
 import grpc
 
-from segue.channel import CONTROL_TRIES, DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
+from segue.channel import DEFAULT_TIMEOUT, OPTIONS, Metadata, bearer, credentials
 from segue.controls import Controls, create_request
 from segue.decoding import Encoding
 from segue.errors import NotFound, SegueError, translate
 from segue.keeping import Keeper, opened, resume_request
 from segue.playout import Heard
-from segue.reception import Block, Reception, Stats, is_passing, mend, wait_to_resume
+from segue.reception import Block, Patience, Reception, Stats, mend, wait_to_resume
 from segue.replies import Reply
 from segue.v1 import live_soundtrack_service_pb2 as live
 from segue.v1 import session_pb2, stream_pb2
@@ -56,7 +56,8 @@ class Client:
     def __init__(self, channel: grpc.aio.Channel, token: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._channel = channel
         self._metadata = bearer(token)
-        self._timeout = timeout
+        self.timeout = timeout
+        """Seconds for a call, and for a control while its session is being brought back."""
         self.live = LiveSoundtrackServiceStub(channel)
         self.authoring = SoundtrackAuthoringServiceStub(channel)
         self.operations = OperationsServiceStub(channel)
@@ -130,7 +131,7 @@ class Client:
         """One unary call with this client's deadline. Raises SegueError."""
         try:
             return await method(
-                request, timeout=self._timeout, metadata=self._metadata if metadata is None else metadata
+                request, timeout=self.timeout, metadata=self._metadata if metadata is None else metadata
             )
         except grpc.RpcError as error:
             raise translate(error) from None
@@ -177,32 +178,37 @@ class Session(Controls[Awaitable[Reply]]):
         reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock, keeper)
         self._keeper = keeper
         reception.on_event, reception.on_warning = self._on_event, self._on_warning
+        reception.on_way = self._adopt
         self._reception, self.stats = reception, reception.stats
-        while True:
-            if reception.is_lost:
+        try:
+            while True:
+                if reception.is_lost:
+                    try:
+                        request = reception.resume(self.token)
+                        made = await self._client.call(self._client.live.CreateSession, request, self._metadata)
+                        self._adopt(made.session_token)
+                        reception.resumed()
+                    except SegueError as error:
+                        await asyncio.sleep(wait_to_resume(reception, error))
+                        continue
+                call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
                 try:
-                    request = reception.resume(self.token)
-                    made = await self._client.call(self._client.live.CreateSession, request, self._metadata)
-                    self._adopt(made.session_token)
-                    reception.resumed()
-                except SegueError as error:
-                    await asyncio.sleep(wait_to_resume(reception, error))
-                    continue
-            call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
-            try:
-                async for message in call:
-                    block = reception.take(message)
-                    if block is not None:
-                        yield block
-                if not reception.should_return():
-                    return
-            except grpc.RpcError as error:
-                mend(reception, error)
-            finally:
-                call.cancel()
-            reception.stats.reconnects += 1
-            await asyncio.sleep(0.0 if reception.is_lost else backoff(reception.tries))
-            reception.tries += 1
+                    async for message in call:
+                        block = reception.take(message)
+                        if block is not None:
+                            reception.reader = asyncio.current_task()
+                            yield block
+                    if not reception.should_return():
+                        return
+                except grpc.RpcError as error:
+                    mend(reception, error)
+                finally:
+                    call.cancel()
+                reception.stats.reconnects += 1
+                await asyncio.sleep(reception.pause())
+                reception.tries += 1
+        finally:
+            reception.is_over = True
 
     def on_event(self, callback: Callable[[stream_pb2.Event], object]) -> None:
         """Call back for every event of the music while `audio` is iterated."""
@@ -244,7 +250,7 @@ class Session(Controls[Awaitable[Reply]]):
     async def get(self) -> session_pb2.Session:
         """The session as it is now."""
         request = live.GetSessionRequest(session_id=self.session_id)
-        response: live.GetSessionResponse = await self._send("GetSession", request)
+        response: live.GetSessionResponse = await self._insist("GetSession", request)
         return response.session
 
     async def grant(self, *, steer: bool = False, hours: float = 4.0) -> str:
@@ -253,7 +259,7 @@ class Session(Controls[Awaitable[Reply]]):
         request = live.GrantTokenRequest(
             session_id=self.session_id, may_steer=steer, valid_seconds=max(1, round(3600 * hours))
         )
-        response: live.GrantTokenResponse = await self._send("GrantToken", request)
+        response: live.GrantTokenResponse = await self._insist("GrantToken", request)
         return response.session_token
 
     async def close(self) -> None:
@@ -272,14 +278,17 @@ class Session(Controls[Awaitable[Reply]]):
         return await self._client.call(getattr(self._client.live, method), request, self._metadata)
 
     async def _control(self, method: str, request: Any) -> Reply:
-        for attempt in range(CONTROL_TRIES):
+        return Reply.of((await self._insist(method, request)).outcome)
+
+    async def _insist(self, method: str, request: Any) -> Any:
+        """Send it, and again for as long as its session is being brought back."""
+        patience = Patience(self._client.timeout, asyncio.current_task())
+        while True:
             try:
-                return Reply.of((await self._send(method, request)).outcome)
+                return await self._send(method, request)
             except SegueError as error:
-                if not is_passing(self._reception, error):
-                    raise
-            await asyncio.sleep(backoff(attempt + 1))
-        return Reply.of((await self._send(method, request)).outcome)
+                pause = patience.wait(self._reception, error)
+            await asyncio.sleep(pause)
 
     def _playhead(self) -> tuple[int | None, str]:
         reception = self._reception

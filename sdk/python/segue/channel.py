@@ -13,8 +13,6 @@ DEFAULT_TIMEOUT: Final = 10.0
 """Seconds for a unary call, retries included."""
 RECONNECT_TRIES: Final = 12
 """Some 18 s in all: a little more than the server keeps of the music."""
-CONTROL_TRIES: Final = 6
-"""Some 3 s in which a control waits for its session to be brought back."""
 _SERVICES: Final = ("LiveSoundtrackService", "SoundtrackAuthoringService", "OperationsService")
 
 _SERVICE_CONFIG: Final = {

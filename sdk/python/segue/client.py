@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,13 +12,13 @@ from typing import Any
 
 import grpc
 
-from segue.channel import CONTROL_TRIES, DEFAULT_TIMEOUT, OPTIONS, Metadata, backoff, bearer, credentials
+from segue.channel import DEFAULT_TIMEOUT, OPTIONS, Metadata, bearer, credentials
 from segue.controls import Controls, create_request
 from segue.decoding import Encoding
 from segue.errors import NotFound, ResourceExhausted, SegueError, translate
 from segue.keeping import Keeper, opened, resume_request
 from segue.playout import Heard
-from segue.reception import Block, Reception, Stats, is_passing, mend, wait_to_resume
+from segue.reception import Block, Patience, Reception, Stats, mend, wait_to_resume
 from segue.replies import Reply
 from segue.v1 import live_soundtrack_service_pb2 as live
 from segue.v1 import operations_service_pb2 as operations
@@ -56,7 +57,8 @@ class Client:
     def __init__(self, channel: grpc.Channel, token: str | None = None, timeout: float = DEFAULT_TIMEOUT) -> None:
         self._channel = channel
         self._metadata = bearer(token)
-        self._timeout = timeout
+        self.timeout = timeout
+        """Seconds for a call, and for a control while its session is being brought back."""
         self.live = LiveSoundtrackServiceStub(channel)
         self.authoring = SoundtrackAuthoringServiceStub(channel)
         self.operations = OperationsServiceStub(channel)
@@ -165,7 +167,7 @@ class Client:
     def call(self, method: Callable[..., Any], request: Any, metadata: Metadata | None = None) -> Any:
         """One unary call with this client's deadline. Raises SegueError."""
         try:
-            return method(request, timeout=self._timeout, metadata=self._metadata if metadata is None else metadata)
+            return method(request, timeout=self.timeout, metadata=self._metadata if metadata is None else metadata)
         except grpc.RpcError as error:
             raise translate(error) from None
 
@@ -218,35 +220,40 @@ class Session(Controls[Reply]):
         reception = Reception(self.session_id, encoding, from_sample, chunk_ms, clock, keeper)
         self._keeper = keeper
         reception.on_event, reception.on_warning = self._on_event, self._on_warning
+        reception.on_way = self._adopt
         self._reception, self.stats = reception, reception.stats
-        while True:
-            if reception.is_lost:
-                request = reception.resume(self.token)
+        try:
+            while True:
+                if reception.is_lost:
+                    request = reception.resume(self.token)
+                    try:
+                        made = self._client.call(self._client.live.CreateSession, request, self._metadata)
+                        self._adopt(made.session_token)
+                        reception.resumed()
+                    except SegueError as error:
+                        time.sleep(wait_to_resume(reception, error))
+                        continue
+                call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
+                self._call = call
                 try:
-                    made = self._client.call(self._client.live.CreateSession, request, self._metadata)
-                    self._adopt(made.session_token)
-                    reception.resumed()
-                except SegueError as error:
-                    time.sleep(wait_to_resume(reception, error))
-                    continue
-            call: Any = self._client.live.StreamAudio(reception.request(), metadata=self._metadata)
-            self._call = call
-            try:
-                for message in call:
-                    block = reception.take(message)
-                    if block is not None:
-                        yield block
-                if not reception.should_return():
-                    return
-            except grpc.RpcError as error:
-                if call.cancelled() and self._call is None:
-                    return
-                mend(reception, error)
-            finally:
-                call.cancel()
-            reception.stats.reconnects += 1
-            time.sleep(0.0 if reception.is_lost else backoff(reception.tries))
-            reception.tries += 1
+                    for message in call:
+                        block = reception.take(message)
+                        if block is not None:
+                            reception.reader = threading.get_ident()
+                            yield block
+                    if not reception.should_return():
+                        return
+                except grpc.RpcError as error:
+                    if call.cancelled() and self._call is None:
+                        return
+                    mend(reception, error)
+                finally:
+                    call.cancel()
+                reception.stats.reconnects += 1
+                time.sleep(reception.pause())
+                reception.tries += 1
+        finally:
+            reception.is_over = True
 
     def hush(self) -> None:
         """End `audio` from another thread."""
@@ -293,7 +300,9 @@ class Session(Controls[Reply]):
 
     def get(self) -> session_pb2.Session:
         """The session as it is now."""
-        response: live.GetSessionResponse = self._send("GetSession", live.GetSessionRequest(session_id=self.session_id))
+        response: live.GetSessionResponse = self._insist(
+            "GetSession", live.GetSessionRequest(session_id=self.session_id)
+        )
         return response.session
 
     def grant(self, *, steer: bool = False, hours: float = 4.0) -> str:
@@ -302,7 +311,7 @@ class Session(Controls[Reply]):
         request = live.GrantTokenRequest(
             session_id=self.session_id, may_steer=steer, valid_seconds=max(1, round(3600 * hours))
         )
-        response: live.GrantTokenResponse = self._send("GrantToken", request)
+        response: live.GrantTokenResponse = self._insist("GrantToken", request)
         return response.session_token
 
     def close(self) -> None:
@@ -321,14 +330,17 @@ class Session(Controls[Reply]):
         return self._client.call(getattr(self._client.live, method), request, self._metadata)
 
     def _control(self, method: str, request: Any) -> Reply:
-        for attempt in range(CONTROL_TRIES):
+        return Reply.of(self._insist(method, request).outcome)
+
+    def _insist(self, method: str, request: Any) -> Any:
+        """Send it, and again for as long as its session is being brought back."""
+        patience = Patience(self._client.timeout, threading.get_ident())
+        while True:
             try:
-                return Reply.of(self._send(method, request).outcome)
+                return self._send(method, request)
             except SegueError as error:
-                if not is_passing(self._reception, error):
-                    raise
-            time.sleep(backoff(attempt + 1))
-        return Reply.of(self._send(method, request).outcome)
+                pause = patience.wait(self._reception, error)
+            time.sleep(pause)
 
     def _playhead(self) -> tuple[int | None, str]:
         reception = self._reception

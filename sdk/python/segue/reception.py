@@ -13,12 +13,23 @@ from numpy.typing import NDArray
 
 from segue.channel import RECONNECT_TRIES, backoff
 from segue.decoding import Encoding, decoder_of
-from segue.errors import NotFound, OutOfRange, ResourceExhausted, SegueError, StreamEnded, Unavailable, translate
+from segue.errors import (
+    DeadlineExceeded,
+    NotFound,
+    OutOfRange,
+    ResourceExhausted,
+    SegueError,
+    StreamEnded,
+    Unavailable,
+    translate,
+)
 from segue.keeping import Keeper, resume_request
 from segue.playout import Playout
 from segue.v1 import audio_pb2, stream_pb2
 from segue.v1.live_soundtrack_service_pb2 import CreateSessionRequest, StreamAudioRequest, StreamAudioResponse
 
+_LONGEST_PAUSE: Final = 0.5
+"""Seconds between two tries of a control: its session may be back at any moment."""
 _ENDS: Final = (stream_pb2.Goodbye.REASON_STOPPED, stream_pb2.Goodbye.REASON_CLOSED)
 _ELSEWHERE: Final = (stream_pb2.Goodbye.REASON_DRAINING, stream_pb2.Goodbye.REASON_FAULT)
 """Ends of streams after which the music goes on with a resume point, perhaps on another server."""
@@ -94,6 +105,13 @@ class Reception:
         """Of the server that the session has to leave."""
         self.is_lost = False
         """Whether the server says that there is no such session, so that it has to be resumed."""
+        self.is_over = False
+        """Whether nobody listens any more, who would bring the session back."""
+        self.on_way: Callable[[str], object] = lambda token: None
+        """Called with the session's token by the way to where it is now; "" if the server names none."""
+        self.reader: object = None
+        """Thread or task that the last block was given to."""
+        self._was_resumed = False
 
     def request(self) -> StreamAudioRequest:
         """How to begin, or to go on."""
@@ -125,6 +143,7 @@ class Reception:
                 self.ready = message.ready
                 self._decoder = decoder_of(self._encoding)
                 self.listener_id = message.ready.listener_id
+                self.on_way(message.ready.session_token)
             case "resume_point":
                 if self._keeper is not None:
                     self._keeper.point(message.resume_point)
@@ -165,8 +184,22 @@ class Reception:
 
     def resumed(self) -> None:
         """The session is back."""
-        self.is_lost, self.farewell = False, None
+        self.is_lost, self.farewell, self._was_resumed = False, None, True
         self.stats.resumes += 1
+
+    def lost(self) -> bool:
+        """The server says that there is no such session. Whether it may be brought back: not if it was and brought no
+        audio since, time and again."""
+        if not self.can_resume or (self._was_resumed and self.tries >= RECONNECT_TRIES):
+            return False
+        if not self._was_resumed:
+            self.tries = 0  # however long nobody was there: somebody is now
+        self.is_lost = True
+        return True
+
+    def pause(self) -> float:
+        """Seconds until the next try, after a break."""
+        return 0.0 if self.is_lost and not self._was_resumed else backoff(self.tries)
 
     def skip(self) -> None:
         """What was wanted is gone: go on at the live edge."""
@@ -187,19 +220,37 @@ class Reception:
             stats.gaps += 1
         stats.playout.arrived(chunk.first_sample, len(pcm), time.monotonic(), replaces=replaces)
         self.next_sample = chunk.first_sample + len(pcm)
-        self.tries = 0
+        self.tries, self._was_resumed = 0, False
         return Block(chunk.first_sample, pcm, chunk.take)
 
 
-def is_passing(reception: Reception | None, error: SegueError) -> bool:
-    """Whether a control that failed like this may be sent again, since its session is just being brought back."""
-    lost = isinstance(error, NotFound) and error.reason == "UNKNOWN_SESSION"
-    return (lost or isinstance(error, Unavailable)) and reception is not None and reception.can_resume
+class Patience:
+    """With which a call is sent again while its session is being brought back: until `seconds` have passed. sender:
+    thread or task that the call is of."""
+
+    def __init__(self, seconds: float, sender: object) -> None:
+        self._until = time.monotonic() + seconds
+        self._sender = sender
+        self._tries = 0
+
+    def wait(self, reception: Reception | None, error: SegueError) -> float:
+        """Seconds after which to send again what failed like this. Raises the error where that is pointless, and
+        Unavailable where it took too long, or as long as the sender waits nobody brings the session back."""
+        if not (_is_lost(error) or isinstance(error, Unavailable)):
+            raise error
+        if reception is None or reception.is_over or not reception.can_resume:
+            raise error
+        self._tries += 1
+        pause = min(_LONGEST_PAUSE, backoff(self._tries))
+        if time.monotonic() + pause > self._until or self._sender == reception.reader:
+            raise _not_back(error)
+        return pause
 
 
 def wait_to_resume(reception: Reception, error: SegueError) -> float:
     """Seconds after which a session that could not be brought back may be tried again. Raises what is for good."""
-    if not isinstance(error, Unavailable | ResourceExhausted) or reception.tries >= RECONNECT_TRIES:
+    may_pass = isinstance(error, Unavailable | ResourceExhausted | DeadlineExceeded)
+    if not may_pass or reception.tries >= RECONNECT_TRIES:
         raise _for_good(reception, error)
     reception.tries += 1
     return max(backoff(reception.tries), error.retry_after or 0.0)
@@ -211,13 +262,24 @@ def mend(reception: Reception, error: grpc.RpcError) -> None:
     if isinstance(translated, OutOfRange) and reception.stats.blocks > 0 and reception.next_sample is not None:
         reception.skip()
         return
-    if isinstance(translated, NotFound) and translated.reason == "UNKNOWN_SESSION" and reception.can_resume:
-        reception.is_lost = True
-        if reception.tries < RECONNECT_TRIES:
+    if _is_lost(translated) and reception.can_resume:
+        if reception.lost():
             return
+        raise _for_good(reception, _not_back(translated)) from None
     mendable = isinstance(translated, Unavailable | ResourceExhausted) or translated.code == "CANCELLED"
     if not mendable or reception.tries >= RECONNECT_TRIES:
         raise _for_good(reception, translated) from None
+
+
+def _is_lost(error: SegueError) -> bool:
+    return isinstance(error, NotFound) and error.reason == "UNKNOWN_SESSION"
+
+
+def _not_back(error: SegueError) -> SegueError:
+    """What to say instead of "no such session" where it may still come back."""
+    if not _is_lost(error):
+        return error
+    return Unavailable(f"the session is not back yet: {error.message}", code="UNAVAILABLE", reason=error.reason)
 
 
 def _for_good(reception: Reception, error: SegueError) -> SegueError:

@@ -34,6 +34,8 @@ class Desk:
     tracing: Tracing
     audit: Audit
     retry_ms: int
+    route: str | None = None
+    """The address of this process in the labels of its sessions' tokens."""
 
     def call(self, method: Method, caller: Caller) -> Call:
         """A call that has come in."""
@@ -91,6 +93,12 @@ class Call:
                 told = {"tenant": who.tenant, "key": who.key, "peer": self._caller.peer, "session": session}
                 self._desk.audit.note(f"refused {name}", reason, **told, detail=status.message)
         return status
+
+    def may_be_elsewhere(self, status: status_pb2.Status) -> bool:
+        """Whether the call came here for a session that this process was said to have, and doesn't: another one that
+        was here before it may have had it, and others have brought it back somewhere else."""
+        label = self._caller.label
+        return label is not None and label.route == self._desk.route and _reason(status) == "unknown_session"
 
     def _read(self, data: bytes) -> Message:
         request = self._method.parse(data)

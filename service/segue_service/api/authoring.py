@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,8 +14,8 @@ from segue.v1 import soundtrack_authoring_service_pb2 as pb
 from segue_engine.contract import PromptError
 from segue_service.api import requests as check
 from segue_service.api.caller import Caller, check_operator, identified, is_operator
-from segue_service.api.soundtrack_limits import check_size
-from segue_service.errors import Refused, invalid, over_quota, problems_of, token_wrong, too_large
+from segue_service.api.soundtrack_limits import parsed
+from segue_service.errors import Refused, invalid, over_quota, problems_of, token_wrong
 from segue_service.security.access import ANYBODY, Identity
 from segue_service.security.prompt_filter import prompts_of
 from segue_service.session.library import Library, Record
@@ -145,9 +144,6 @@ class AuthoringHandlers:
             raise token_wrong(f'the soundtrack "{record.name}": it is not this tenant\'s')
 
     async def _compile(self, text: str, syntax: int, name: str, who: Identity) -> Record:
-        size = len(text.encode())
-        if size > self._settings.max_soundtrack_bytes:
-            raise too_large("text", size, self._settings.max_soundtrack_bytes)
         if not text.strip():
             raise invalid("text", "expected a soundtrack, got nothing")
         if syntax not in pb.SoundtrackSyntax.values():
@@ -157,8 +153,7 @@ class AuthoringHandlers:
         def parse() -> Soundtrack:
             return load_built(text) if as_json else parse_soundtrack(text, name)
 
-        soundtrack = await asyncio.get_running_loop().run_in_executor(self._parts.slow, parse)
-        check_size(soundtrack, self._settings)
+        soundtrack = await parsed(len(text.encode()), parse, self._parts)
         await self._security.prompts.check(prompts_of(soundtrack), who.name)
         return await self._library.compile(soundtrack)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls: what the metadata says, whatever protocol it came by."""
+"""Who calls: what the metadata says, whatever protocol it came by, and what that opens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from segue_service.api.routed_token import bare
+from segue_service.api import requests as check
+from segue_service.api.routed_token import Label, bare, label_of
 from segue_service.config import Settings
 from segue_service.errors import token_missing, token_wrong
 from segue_service.observe.tracing import PARENTS
 from segue_service.security.access import Access, Identity
+from segue_service.security.grants import Opened, Right
+from segue_service.session.registry import Registry
+from segue_service.session.session import Session
 
-_READ: Final = frozenset(("authorization", "segue-session-token", *PARENTS))
+_ATTEMPT: Final = "x-envoy-attempt-count"
+_READ: Final = frozenset(("authorization", "segue-session-token", _ATTEMPT, *PARENTS))
 
 
 @dataclass(slots=True)
@@ -28,12 +33,15 @@ class Who:
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The token that came with a call, if one did. trace: what it says of the trace that it is part of. peer: where it
-    came from, as the transport names it. who: filled in as it is found out."""
+    came from, as the transport names it. who: filled in as it is found out. label: the token's, if it has one.
+    tries_on: whether this is the first server that a front door asks, which asks others if it is refused."""
 
     token: str | None = field(default=None, repr=False)
     trace: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     peer: str = ""
     who: Who = field(default_factory=Who, compare=False)
+    label: Label | None = field(default=None, compare=False)
+    tries_on: bool = field(default=False, compare=False)
 
     @staticmethod
     def of(metadata: Iterable[tuple[str, str | bytes]], peer: str = "") -> Caller:
@@ -43,11 +51,12 @@ class Caller:
             if isinstance(value, str) and key in _READ:
                 found.setdefault(key, value)
         trace: dict[str, str] = {key: found[key] for key in PARENTS if key in found}
-        kind, _, token = found.get("authorization", "").partition(" ")
-        if kind.lower() == "bearer" and token.strip():
-            return Caller(bare(token.strip()), trace, peer)
-        other = found.get("segue-session-token")
-        return Caller(None if other is None else bare(other), trace, peer)
+        kind, _, given = found.get("authorization", "").partition(" ")
+        shown = given.strip() if kind.lower() == "bearer" else ""
+        token = shown or found.get("segue-session-token")
+        if token is None:
+            return Caller(None, trace, peer)
+        return Caller(bare(token), trace, peer, label=label_of(token), tries_on=found.get(_ATTEMPT) == "1")
 
 
 def check_operator(caller: Caller, settings: Settings) -> None:
@@ -76,3 +85,11 @@ def identified(caller: Caller, access: Access) -> Identity:
     identity = access.identify(caller.token)
     caller.who.tenant, caller.who.key = identity.name, identity.key_id
     return identity
+
+
+def open_session(caller: Caller, session_id: str, registry: Registry, need: Right) -> tuple[Session, Opened]:
+    """The session that the caller's token opens for as much as is needed, and what it may do. Raises Refused."""
+    check.name("session_id", session_id)
+    session, opened = registry.open(session_id, caller.token, need)
+    caller.who.tenant = session.deed.tenant
+    return session, opened

@@ -17,7 +17,7 @@ from segue_service.api import resume_requests as returned
 from segue_service.api.caller import Caller, identified
 from segue_service.api.facts import warnings_of
 from segue_service.api.routed_token import with_route
-from segue_service.errors import invalid
+from segue_service.errors import invalid, not_here
 from segue_service.recordings import RecordingError, read_recording
 from segue_service.security.access import ANYBODY, Identity
 from segue_service.security.prompt_filter import prompts_of
@@ -47,6 +47,7 @@ class Creating:
     async def create(self, request: pb.CreateSessionRequest, who: Identity, caller: Caller) -> pb.CreateSessionResponse:
         """A new session, or one that is brought back. Raises Refused; nothing is claimed then."""
         self._registry.check_open()  # before anything is looked up that may not be loaded yet
+        self._check_here(request, caller)
         self._security.usage.create(who.name)
         is_return = request.HasField("resume")
         session, token = await (self._resume if is_return else self._begin)(request, who)
@@ -55,6 +56,15 @@ class Creating:
         self._security.audit.note("create", **told, detail="by a resume point" if is_return else "")
         token = with_route(token, session.session_id, self._settings.session_route)
         return pb.CreateSessionResponse(session=session.describe(), session_token=token, warnings=session.warnings)
+
+    def _check_here(self, request: pb.CreateSessionRequest, caller: Caller) -> None:
+        """Raises Refused if the session was here, is not, and a front door can ask others. All who bring a session back
+        are sent away by the process that they had it from: whether they come before another one has taken its place or
+        after, they meet at the same one of the others."""
+        label = caller.label if request.resume.session_token and caller.tries_on else None
+        if label is None or label.route != self._settings.session_route or self._resuming.knows(label.session_id):
+            return
+        raise not_here(label.session_id, self._settings.retry_after_ms)
 
     async def _begin(self, request: pb.CreateSessionRequest, who: Identity) -> tuple[Session, str]:
         check.name("soundtrack_id", request.soundtrack_id)

@@ -19,6 +19,8 @@ from segue_service.api.calls import Method
 
 Context = grpc.aio.ServicerContext
 DETAILS_KEY: Final = "grpc-status-details-bin"
+_ELSEWHERE: Final = ("segue-elsewhere", "1")
+"""Told to a front door: another server may have the session that is not here."""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 
@@ -60,5 +62,8 @@ async def _refuse(context: Context[bytes, bytes], error: Exception, call: Call) 
     if isinstance(error, grpc.aio.AbortError | asyncio.CancelledError):
         raise error
     status = call.failed(error)
-    await context.abort(_CODES[status.code], status.message, ((DETAILS_KEY, status.SerializeToString()),))
+    details: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
+    if call.may_be_elsewhere(status):
+        details.append(_ELSEWHERE)
+    await context.abort(_CODES[status.code], status.message, tuple(details))
     raise AssertionError("abort returns never")

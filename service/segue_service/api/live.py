@@ -6,36 +6,31 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from importlib.metadata import version
-from typing import Any, TypeVar
 
 import numpy as np
 
-from segue.v1 import audio_pb2, control_pb2, session_pb2, stream_pb2
+from segue.v1 import audio_pb2, session_pb2, stream_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
-from segue_engine.contract import FRAME_RATE, SAMPLE_RATE, Prompt
+from segue_engine.contract import FRAME_RATE, Prompt
 from segue_service.api import requests as check
-from segue_service.api.caller import Caller
+from segue_service.api.caller import Caller, open_session
+from segue_service.api.controlling import Controlling
 from segue_service.api.creating import Creating
 from segue_service.api.facts import audio_format, capabilities_of, model_info
 from segue_service.api.memory import RequestMemory
-from segue_service.api.routed_token import with_route
+from segue_service.api.routed_token import way_to, with_route
 from segue_service.errors import invalid, lacking, unknown
-from segue_service.observe.tracing import current
-from segue_service.security.grants import Opened, Right
+from segue_service.security.grants import Right
 from segue_service.session.encoding import name_of, resolve
-from segue_service.session.landing import Landed
 from segue_service.session.library import Library
 from segue_service.session.listeners import Wish
 from segue_service.session.registry import Registry
 from segue_service.session.resuming import Resuming
 from segue_service.session.session import Session
-from segue_service.soundtrack import Input
 from segue_service.soundtrack.diagnostics import near_misses
 
-R = TypeVar("R")
-Warning_ = stream_pb2.Warning
 _MS_PER_FRAME = 1000 // FRAME_RATE
 _CREATES_REMEMBERED = 1024
 _USUAL_GRANT = 4 * 3600
@@ -52,9 +47,9 @@ class LiveHandlers:
         self._settings = registry.parts.settings
         self._security = registry.parts.security
         self._creates: RequestMemory[pb.CreateSessionResponse] = RequestMemory(_CREATES_REMEMBERED)
-        self._controls: dict[str, RequestMemory[Any]] = {}
         self._resuming = Resuming(registry, library)
         self._creating = Creating(registry, library, self._resuming)
+        self._controlling = Controlling(registry)
 
     async def get_server_info(self, request: pb.GetServerInfoRequest, caller: Caller) -> pb.GetServerInfoResponse:
         """Facts about the server."""
@@ -94,7 +89,7 @@ class LiveHandlers:
 
     async def stream_audio(self, request: pb.StreamAudioRequest, caller: Caller) -> AsyncIterator[bytes]:
         """SessionReady, then events and chunks, then Goodbye; every message serialised."""
-        session, opened = self._open(request.session_id, caller, Right.LISTEN)
+        session, opened = open_session(caller, request.session_id, self._registry, Right.LISTEN)
         self._registry.check_open()  # what goes down has said goodbye already
         if request.encoding not in audio_pb2.AudioEncoding.values():
             raise invalid("encoding", f"expected a value of AudioEncoding, got {request.encoding}")
@@ -108,7 +103,7 @@ class LiveHandlers:
             raise invalid("from_sample", f"expected 0 or more, got {begin}")
         wish = Wish(encoding, 0, chunk_ms // _MS_PER_FRAME, not request.without_clock, request.with_continuation)
         with self._security.usage.listening(session.deed.tenant, session.listeners):
-            listener = session.listen(wish, begin, request.take if request.HasField("take") else None)
+            listener = session.listening.join(wish, begin, request.take if request.HasField("take") else None)
             task, loop = asyncio.current_task(), asyncio.get_running_loop()
             if task is not None:
                 listener.on_end = lambda: loop.call_later(self._settings.goodbye_ms / 1000, task.cancel)
@@ -122,6 +117,7 @@ class LiveHandlers:
                     first_sample=listener.wish.begin,
                     capabilities=capabilities_of(self._parts.engine, self._library.encoder),
                     report_every_ms=self._settings.report_every_ms,
+                    session_token=way_to(caller.token, session.session_id, self._settings.session_route),
                 )
                 yield pb.StreamAudioResponse(ready=ready).SerializeToString()
                 warnings, session.warnings = session.warnings, []
@@ -133,41 +129,43 @@ class LiveHandlers:
                 listener.on_end = None
                 if expiry is not None:
                     expiry.cancel()
-                session.leave(listener)
+                session.listening.leave(listener)
 
     async def post_event(self, request: pb.PostEventRequest, caller: Caller) -> pb.PostEventResponse:
         """A game event."""
 
         async def do(session: Session) -> pb.PostEventResponse:
-            return pb.PostEventResponse(outcome=await self._steer(session, request.control, check.post_event(request)))
+            inputs = check.post_event(request)
+            return pb.PostEventResponse(outcome=await self._controlling.steer(session, request.control, inputs))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def set_state(self, request: pb.SetStateRequest, caller: Caller) -> pb.SetStateResponse:
         """A state by name."""
 
         async def do(session: Session) -> pb.SetStateResponse:
-            return pb.SetStateResponse(outcome=await self._steer(session, request.control, check.set_state(request)))
+            inputs = check.set_state(request)
+            return pb.SetStateResponse(outcome=await self._controlling.steer(session, request.control, inputs))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def set_parameters(self, request: pb.SetParametersRequest, caller: Caller) -> pb.SetParametersResponse:
         """Parameters, together."""
 
         async def do(session: Session) -> pb.SetParametersResponse:
             inputs = check.set_parameters(request)
-            return pb.SetParametersResponse(outcome=await self._steer(session, request.control, inputs))
+            return pb.SetParametersResponse(outcome=await self._controlling.steer(session, request.control, inputs))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def post_trigger(self, request: pb.PostTriggerRequest, caller: Caller) -> pb.PostTriggerResponse:
         """A stinger."""
 
         async def do(session: Session) -> pb.PostTriggerResponse:
             inputs = check.post_trigger(request)
-            return pb.PostTriggerResponse(outcome=await self._steer(session, request.control, inputs))
+            return pb.PostTriggerResponse(outcome=await self._controlling.steer(session, request.control, inputs))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def play(self, request: pb.PlayRequest, caller: Caller) -> pb.PlayResponse:
         """Go on."""
@@ -176,27 +174,27 @@ class LiveHandlers:
 
         async def do(session: Session) -> pb.PlayResponse:
             check.bare(request.control)
-            return pb.PlayResponse(outcome=self._outcome(session, request.control, await session.play()))
+            return pb.PlayResponse(outcome=self._controlling.outcome(session, request.control, await session.play()))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def pause(self, request: pb.PauseRequest, caller: Caller) -> pb.PauseResponse:
         """Stop generating."""
 
         async def do(session: Session) -> pb.PauseResponse:
             check.bare(request.control)
-            return pb.PauseResponse(outcome=self._outcome(session, request.control, await session.pause()))
+            return pb.PauseResponse(outcome=self._controlling.outcome(session, request.control, await session.pause()))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def stop(self, request: pb.StopRequest, caller: Caller) -> pb.StopResponse:
         """End the music."""
 
         async def do(session: Session) -> pb.StopResponse:
             check.bare(request.control)
-            return pb.StopResponse(outcome=self._outcome(session, request.control, await session.stop()))
+            return pb.StopResponse(outcome=self._controlling.outcome(session, request.control, await session.stop()))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def reset_context(self, request: pb.ResetContextRequest, caller: Caller) -> pb.ResetContextResponse:
         """Begin afresh."""
@@ -204,9 +202,9 @@ class LiveHandlers:
         async def do(session: Session) -> pb.ResetContextResponse:
             check.bare(request.control)
             landed = await session.reset(request.seed if request.HasField("seed") else None)
-            return pb.ResetContextResponse(outcome=self._outcome(session, request.control, landed))
+            return pb.ResetContextResponse(outcome=self._controlling.outcome(session, request.control, landed))
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def set_weighted_prompts(
         self, request: pb.SetWeightedPromptsRequest, caller: Caller
@@ -223,24 +221,24 @@ class LiveHandlers:
             if request.prompts:
                 embedding, notes = await self._blend(session, request.prompts)
             landed = await session.override(embedding, request.fade_ms // _MS_PER_FRAME, guidance)
-            outcome = self._outcome(session, request.control, landed)
+            outcome = self._controlling.outcome(session, request.control, landed)
             return pb.SetWeightedPromptsResponse(outcome=outcome, notes=notes)
 
-        return await self._once(request, caller, do)
+        return await self._controlling.once(request, caller, do)
 
     async def report_playback(self, request: pb.ReportPlaybackRequest, caller: Caller) -> pb.ReportPlaybackResponse:
         """What has been heard."""
-        session = self._session(request.session_id, caller, Right.LISTEN)
+        session, _ = open_session(caller, request.session_id, self._registry, Right.LISTEN)
         check.within("playhead_sample", request.playhead_sample, 0, 2**62)
         check.within("underruns", request.underruns, 0, 1_000_000)
         check.within("round_trip_ms", request.round_trip_ms, 0, 600_000)
         check.within("target_lead_ms", request.target_lead_ms, 0, 600_000)
-        playhead = session.report(
+        playhead = session.listening.report(
             request.listener_id, request.playhead_sample, request.underruns, request.round_trip_ms / 1000
         )
         if request.target_lead_ms:
             most = self._security.usage.lead(session.deed.tenant)
-            session.ask_lead(request.listener_id, min(request.target_lead_ms, most or request.target_lead_ms))
+            session.listening.ask_lead(request.listener_id, min(request.target_lead_ms, most or request.target_lead_ms))
         return pb.ReportPlaybackResponse(
             head_sample=session.head_sample,
             playhead_sample=playhead,
@@ -253,7 +251,8 @@ class LiveHandlers:
         suspended = self._registry.suspended(request.session_id, caller.token, Right.LISTEN)
         if suspended is not None:
             return pb.GetSessionResponse(session=suspended.described)
-        return pb.GetSessionResponse(session=self._session(request.session_id, caller, Right.LISTEN).describe())
+        session, _ = open_session(caller, request.session_id, self._registry, Right.LISTEN)
+        return pb.GetSessionResponse(session=session.describe())
 
     async def close_session(self, request: pb.CloseSessionRequest, caller: Caller) -> pb.CloseSessionResponse:
         """Free the slot, and forget what is kept of a suspended session."""
@@ -262,20 +261,20 @@ class LiveHandlers:
             self._registry.forget(request.session_id)
             self._told("close", caller, request.session_id)
             return pb.CloseSessionResponse(session=suspended.described)
-        session = self._session(request.session_id, caller, Right.OWN)
+        session, _ = open_session(caller, request.session_id, self._registry, Right.OWN)
         described = session.describe()
         goodbye = stream_pb2.Goodbye(
             reason=stream_pb2.Goodbye.REASON_CLOSED, message="the session was closed", retry_after_ms=-1
         )
         await self._registry.close(session, goodbye)
-        self._controls.pop(session.session_id, None)
+        self._controlling.forget(session.session_id)
         described.status = session_pb2.SESSION_STATUS_CLOSED
         self._told("close", caller, session.session_id)
         return pb.CloseSessionResponse(session=described)
 
     async def grant_token(self, request: pb.GrantTokenRequest, caller: Caller) -> pb.GrantTokenResponse:
         """A token that may do less, and ends."""
-        session, opened = self._open(request.session_id, caller, Right.OWN)
+        session, opened = open_session(caller, request.session_id, self._registry, Right.OWN)
         check.within("valid_seconds", request.valid_seconds, 0, _LONGEST_GRANT)
         now = math.ceil(time.time())
         until = now + (request.valid_seconds or _USUAL_GRANT)
@@ -289,15 +288,6 @@ class LiveHandlers:
 
     # Inner parts
 
-    def _session(self, session_id: str, caller: Caller, need: Right = Right.STEER) -> Session:
-        return self._open(session_id, caller, need)[0]
-
-    def _open(self, session_id: str, caller: Caller, need: Right) -> tuple[Session, Opened]:
-        check.name("session_id", session_id)
-        session, opened = self._registry.open(session_id, caller.token, need)
-        caller.who.tenant = session.deed.tenant
-        return session, opened
-
     def _told(self, action: str, caller: Caller, session: str, soundtrack: str = "", detail: str = "") -> None:
         """Tell the audit log."""
         who = {"tenant": caller.who.tenant, "key": caller.who.key, "peer": caller.peer}
@@ -308,68 +298,6 @@ class LiveHandlers:
         suspended = self._registry.suspended(control.session_id, caller.token, Right.STEER)
         if suspended is not None:
             await self._resuming.wake(control.session_id, suspended, caller.token or "")
-
-    async def _once(self, request: Any, caller: Caller, do: Callable[[Session], Awaitable[R]]) -> R:
-        control: check.Header = request.control
-        session = self._session(control.session_id, caller)
-        check.header(control)
-        self._security.usage.control(session.deed.tenant, session.controls)
-        if len(self._controls) > 2 * self._registry.slots + 16:
-            self._controls = {key: memory for key, memory in self._controls.items() if self._registry.alive(key)}
-        memory = self._controls.get(session.session_id)
-        if memory is None:
-            memory = self._controls[session.session_id] = RequestMemory(self._settings.remembered_requests)
-        bare = type(request)()
-        bare.CopyFrom(request)
-        bare.control.ClearField("playhead_sample")
-        fingerprint = request.DESCRIPTOR.full_name.encode() + bare.SerializeToString(deterministic=True)
-        found: R = await memory.once(control.request_id, fingerprint, lambda: self._noted(session, request, do))
-        return found
-
-    async def _noted(self, session: Session, request: Any, do: Callable[[Session], Awaitable[R]]) -> R:
-        began = time.monotonic()
-        response: Any = await do(session)
-        kind = request.DESCRIPTOR.name.removesuffix("Request")
-        self._measure(kind, response.outcome, time.monotonic() - began)
-        self._parts.logs.note(session.place, kind, request=request, response=response)
-        answered: R = response
-        return answered
-
-    async def _steer(
-        self, session: Session, control: check.Header, inputs: Sequence[Input]
-    ) -> control_pb2.ControlOutcome:
-        if control.HasField("playhead_sample"):
-            session.report(control.listener_id, control.playhead_sample)
-        landed = await session.control(inputs, control.request_id)
-        return self._outcome(session, control, landed)
-
-    def _measure(self, kind: str, outcome: control_pb2.ControlOutcome, spent: float) -> None:
-        """Count a control that took so many seconds to land."""
-        metrics = self._parts.metrics
-        landing = control_pb2.Landing.Name(outcome.landing).removeprefix("LANDING_").lower()
-        metrics.controls.labels(kind, landing).inc()
-        metrics.landing_seconds.observe(spent)
-        if outcome.HasField("audible_at_sample"):
-            ahead = max(0, outcome.audible_at_sample - outcome.playhead_sample) / SAMPLE_RATE
-            metrics.audible_seconds.observe(spent + ahead)
-
-    def _outcome(self, session: Session, control: check.Header, landed: Landed) -> control_pb2.ControlOutcome:
-        axis, playhead = self._parts.hub.history.axis, session.playhead
-        outcome = control_pb2.ControlOutcome(
-            request_id=control.request_id,
-            landing=landed.landing,
-            take=landed.take,
-            state=landed.state,
-            in_transition=landed.in_transition,
-            head_sample=axis.audible(landed.head_frame),
-            playhead_sample=playhead,
-            reason=landed.reason,
-        )
-        if landed.frame is not None:
-            outcome.audible_at_sample = axis.audible(landed.frame)
-        if current().is_recording:
-            session.follow(current(), landed)
-        return outcome
 
     async def _blend(
         self, session: Session, given: Sequence[pb.WeightedPrompt]

@@ -5,17 +5,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Final
 
 from segue.v1 import operations_service_pb2 as pb
-from segue.v1 import session_pb2
+from segue.v1 import session_pb2, stream_pb2
 from segue_service.api import requests as check
 from segue_service.api.caller import Caller, check_operator
 from segue_service.errors import invalid
 from segue_service.observe.log import logger
+from segue_service.session.deed import Deed
 from segue_service.session.registry import Registry
 from segue_service.session.session import Session
 
+_MOST_IDS: Final = 500
 _log = logger("operations")
+
+
+def _check_reason(reason: str) -> None:
+    if len(reason) > 256:
+        raise invalid("reason", f"expected at most 256 characters, got {len(reason)}")
 
 
 def _described(session: Session) -> session_pb2.Session:
@@ -72,8 +80,7 @@ class OperationsHandlers:
         """Stop admitting; close the sessions after the grace period."""
         check_operator(caller, self._settings)
         check.within("grace_ms", request.grace_ms, 0, 600_000)
-        if len(request.reason) > 256:
-            raise invalid("reason", f"expected at most 256 characters, got {len(request.reason)}")
+        _check_reason(request.reason)
         message = request.reason or "the server is going down"
         _log.info("draining", sessions=len(self._registry), grace_ms=request.grace_ms)
         sessions = await self._registry.drain(message)
@@ -87,6 +94,35 @@ class OperationsHandlers:
         if self._draining is None:
             self._draining = asyncio.get_running_loop().create_task(finish())
         return pb.DrainResponse(sessions=sessions)
+
+    async def close_sessions(self, request: pb.CloseSessionsRequest, caller: Caller) -> pb.CloseSessionsResponse:
+        """Close a tenant's sessions, or those that are named."""
+        check_operator(caller, self._settings)
+        if not request.tenant and not request.session_ids:
+            raise invalid("tenant", "expected a tenant, session_ids or both; Drain closes all")
+        if len(request.session_ids) > _MOST_IDS:
+            raise invalid("session_ids", f"expected at most {_MOST_IDS}, got {len(request.session_ids)}")
+        _check_reason(request.reason)
+        message, asked = request.reason or "the session was closed", set(request.session_ids)
+        goodbye = stream_pb2.Goodbye(reason=stream_pb2.Goodbye.REASON_CLOSED, message=message, retry_after_ms=-1)
+
+        def chosen(session_id: str, deed: Deed) -> bool:
+            return request.tenant in ("", deed.tenant) and (not asked or session_id in asked)
+
+        kept = [(session_id, deed) for session_id, deed in self._registry.kept().items() if chosen(session_id, deed)]
+        for session_id, deed in kept:
+            self._registry.forget(session_id)
+            self._told_close(session_id, deed.tenant, caller, message)
+        closed = [session for session in self._registry if chosen(session.session_id, session.deed)]
+        for session in closed:
+            await self._registry.close(session, goodbye)
+            self._told_close(session.session_id, session.deed.tenant, caller, message)
+        _log.info("sessions closed", tenant=request.tenant, sessions=len(closed), suspended=len(kept))
+        return pb.CloseSessionsResponse(closed=len(closed), suspended=len(kept))
+
+    def _told_close(self, session_id: str, tenant: str, caller: Caller, why: str) -> None:
+        told = {"tenant": tenant, "key": caller.who.key, "peer": caller.peer, "session": session_id}
+        self._registry.parts.security.audit.note("close", **told, detail=f"by an operator: {why}")
 
     async def close(self) -> None:
         """The server ends; a drain that waits needn't go on."""

@@ -9,9 +9,31 @@ not know the session. See docs/kubernetes.md.
 from __future__ import annotations
 
 import base64
+import binascii
+from dataclasses import dataclass
 from typing import Final
 
 PREFIX: Final = "sg1."
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What stands before a token: the address of a process, and the session that it is said to have."""
+
+    route: str
+    session_id: str
+
+
+def label_of(token: str) -> Label | None:
+    """The label of what a client sent; None if it has none that can be read."""
+    parts = token.split(".", 3)
+    if not token.startswith(PREFIX) or len(parts) < 4:
+        return None
+    try:
+        route = base64.b64decode(parts[1] + "=" * (-len(parts[1]) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError):
+        return None
+    return Label(route, parts[2])
 
 
 def with_route(token: str, session_id: str, route: str | None) -> str:
@@ -20,6 +42,12 @@ def with_route(token: str, session_id: str, route: str | None) -> str:
         return token
     label = base64.urlsafe_b64encode(route.encode()).decode().rstrip("=")
     return f"{PREFIX}{label}.{session_id}.{bare(token)}"
+
+
+def way_to(token: str | None, session_id: str, route: str | None) -> str:
+    """The caller's own token with the way to this process, for one who may have come by an older one; empty where there
+    are no such ways."""
+    return "" if token is None or route is None else with_route(token, session_id, route)
 
 
 def bare(token: str) -> str:

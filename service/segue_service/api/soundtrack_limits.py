@@ -3,12 +3,25 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from google.rpc import code_pb2
 
 from segue.v1 import errors_pb2
 from segue_service.config import Settings
-from segue_service.errors import Refused
+from segue_service.errors import Refused, too_large
+from segue_service.session.parts import Parts
 from segue_service.soundtrack import Soundtrack
+
+
+async def parsed(size: int, parse: Callable[[], Soundtrack], parts: Parts) -> Soundtrack:
+    """What a text of so many bytes says, read off the event loop. Raises Refused TOO_LARGE, and what `parse` raises."""
+    if size > parts.settings.max_soundtrack_bytes:
+        raise too_large("text", size, parts.settings.max_soundtrack_bytes)
+    soundtrack = await asyncio.get_running_loop().run_in_executor(parts.slow, parse)
+    check_size(soundtrack, parts.settings)
+    return soundtrack
 
 
 def check_size(soundtrack: Soundtrack, settings: Settings) -> None:

@@ -20,6 +20,7 @@ import typer
 from rich.table import Table
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console, write_json
+from segue_service.cli.extras import needs
 from segue_service.cli.files import check_audio_path, read_script, read_soundtrack, write_audio
 from segue_service.cli.render import clock
 
@@ -107,6 +108,7 @@ def demo(
     json: Annotated[Path | None, typer.Option(help="Also write the figures to this file.")] = None,
 ) -> None:
     """Start the service, play a scripted game against it in real time, write what was heard and a picture of it."""
+    needs("matplotlib", "demo: drawing")
     file = soundtrack or EXAMPLES / "dungeon" / "dungeon.soundtrack.yaml"
     name = read_soundtrack(file).soundtrack
     chosen = script or file.with_name(file.name.split(".")[0] + ".script.yaml")

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from segue_service.cli.bench import hardware
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console, write_json
+from segue_service.cli.extras import needs
 from segue_service.cli.train import check_trainable
 
 if TYPE_CHECKING:
@@ -64,6 +65,9 @@ def evaluate(
             raise CommandError(f"{name}: expected a file, but {path} is a folder", EXIT_BAD_INPUT)
     if out is not None and out.exists() and not out.is_dir():
         raise CommandError(f"--out: expected a folder, but {out} is a file", EXIT_BAD_INPUT)
+    needs("sklearn", "eval: judging styles")
+    if out is not None:
+        needs("matplotlib", "--out: drawing")
     from platformdirs import user_cache_path
 
     from segue_engine.models.starter.evaluation import suite

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from segue_service.cli.console import CommandError, console, write_json
 from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels, build_engine
+from segue_service.cli.extras import needs
 from segue_service.cli.files import (
     check_audio_path,
     prompt_audio,
@@ -150,6 +151,8 @@ def render(
         raise CommandError("expected a soundtrack file, or --replay with a session's log", 2)
     if verify or force:
         raise CommandError("--verify, --force: go with --replay only", 2)
+    if picture is not None:
+        needs("matplotlib", "--picture: drawing")
     soundtrack = read_soundtrack(file)
     plan = read_script(script) if script else Script()
     length = seconds if seconds is not None else plan.length

@@ -16,8 +16,18 @@ import typer
 from segue_service.cli.config_options import Assigned, ConfigFile
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError, console
 from segue_service.cli.ears import ear_for
-from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels, build_engine
-from segue_service.cli.files import prompt_audio, read_soundtrack
+from segue_service.cli.engine import (
+    Codec,
+    Device,
+    Devices,
+    Dtype,
+    Mapper,
+    ModelName,
+    ModelsDir,
+    StyleLevels,
+    build_engine,
+)
+from segue_service.cli.files import prompt_audio
 from segue_service.cli.termination import ends_on_sigterm
 
 if TYPE_CHECKING:
@@ -25,37 +35,28 @@ if TYPE_CHECKING:
     from segue_service.config import Settings
     from segue_service.server import Offer, Server
     from segue_service.settings import Layer, Resolved
-
-SOUNDTRACK_PATTERNS = ("*.soundtrack.yaml", "*.soundtrack.json")
-
-
-def find_soundtracks(paths: list[Path]) -> list[Path]:
-    """The soundtrack files among and below the given paths; raises CommandError for a path that is not there."""
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            # Hidden folders are left out: a mounted ConfigMap keeps what its links lead to in one.
-            inside = sorted(
-                file
-                for pattern in SOUNDTRACK_PATTERNS
-                for file in path.rglob(pattern)
-                if not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
-            if not inside:
-                raise CommandError(f"{path}: no *.soundtrack.yaml or *.soundtrack.json in it", EXIT_BAD_INPUT)
-            found += inside
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise CommandError(f"{path}: no such file or folder", EXIT_BAD_INPUT)
-    return found
+    from segue_service.soundtrack_files import SoundtrackFiles
 
 
-def load_offers(paths: list[Path]) -> list[Offer]:
-    """Soundtracks ready to be served; every mistake in any of them is a CommandError with line and column."""
+def load_offers(paths: list[Path]) -> tuple[list[Offer], SoundtrackFiles]:
+    """Soundtracks ready to be served, and the files that they come from; every mistake in any of them is a CommandError
+    with line and column."""
     from segue_service.server import Offer
+    from segue_service.soundtrack import SoundtrackError
+    from segue_service.soundtrack_files import SoundtrackFiles, SoundtrackFilesError, find_soundtracks
 
-    return [Offer(read_soundtrack(path), prompt_audio(path.parent)) for path in find_soundtracks(paths)]
+    files, offers = SoundtrackFiles(paths, prompt_audio), []
+    try:
+        for file in find_soundtracks(paths):
+            try:
+                offers.append(Offer(files.load(file), prompt_audio(file.parent)))
+            except SoundtrackError as error:
+                raise CommandError(f"{file} is not a soundtrack:\n{error}", EXIT_BAD_INPUT) from None
+            except OSError as error:
+                raise CommandError(f"{file}: {error.strerror or error}", EXIT_BAD_INPUT) from None
+    except SoundtrackFilesError as error:
+        raise CommandError(str(error), EXIT_BAD_INPUT) from None
+    return offers, files
 
 
 def settings_of(config: Path | None, flags: Layer, *, web: bool = True) -> Resolved:
@@ -105,8 +106,14 @@ def log_settings(resolved: Resolved) -> None:
         log.info("settings", sources={name: str(origin) for name, origin in resolved.origins.items()}, **values)
 
 
-def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[Offer], on_ready: Any) -> None:
-    """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence."""
+def run_server(
+    settings: Settings,
+    build: Callable[[], Assembly],
+    offers: list[Offer],
+    on_ready: Any,
+    files: SoundtrackFiles | None = None,
+) -> None:
+    """Build the engine and serve until SIGTERM or Ctrl-C; what goes wrong is a sentence. files: of the offers."""
 
     from segue_engine.contract import EngineError
     from segue_service.server import ServeError, serve
@@ -120,14 +127,16 @@ def run_server(settings: Settings, build: Callable[[], Assembly], offers: list[O
     with ends_on_sigterm(), runner:
         assembly = build()
         try:
-            runner.run(serve(settings, assembly, offers, on_ready=on_ready, ear=ear_for(assembly)))
+            ear = ear_for(assembly)
+            runner.run(serve(settings, assembly, offers, on_ready=on_ready, ear=ear, files=files))
         except (ServeError, EngineError) as error:
             raise CommandError(str(error)) from None
 
 
 def serve(
     soundtracks: Annotated[
-        list[Path] | None, typer.Argument(help="Soundtrack files, or folders of them. They can be uploaded later too.")
+        list[Path] | None,
+        typer.Argument(help="Soundtrack files, or folders of them; changes are taken up. More can be uploaded later."),
     ] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one [default: 7470]")] = None,
@@ -149,6 +158,7 @@ def serve(
     model: ModelName = "starter",
     slots: Annotated[int | None, typer.Option(min=1, help="Sessions at once; default by device.")] = None,
     device: Device = "auto",
+    devices: Devices = "auto",
     models_dir: ModelsDir = None,
     dtype: Dtype = "auto",
     codec: Codec = "auto",
@@ -221,7 +231,7 @@ def serve(
 
     configure(settings.log_format, settings.log_level)
     log_settings(resolved)
-    offers = load_offers(soundtracks or [])
+    offers, files = load_offers(soundtracks or [])
     started = time.perf_counter()
 
     def ready(server: Server) -> None:
@@ -233,6 +243,7 @@ def serve(
             "metrics_port": server.metrics_port,
             "model": info.version,
             "device": info.device,
+            "devices": info.devices,
             "slots": info.slots,
             "ready_s": round(time.perf_counter() - started, 2),
             "soundtracks": [record.name for record in server.records],
@@ -242,9 +253,10 @@ def serve(
                 console.print(f" note: {record.name}: styles.{style}: {note}", style="yellow", markup=False)
         if settings.log_format == "console":
             listed = ", ".join(facts["soundtracks"]) or "none yet (UploadSoundtrack)"
+            where = info.device if info.devices == 1 else f"{info.devices} × {info.device}"
             web = f" gRPC-Web on {server.web_address}\n" if server.web_address else ""
             console.print(
-                f" {info.version} ready in {facts['ready_s']} s on {info.device}, room for {info.slots} sessions\n"
+                f" {info.version} ready in {facts['ready_s']} s on {where}, room for {info.slots} sessions\n"
                 f" listening on {server.address}    soundtracks: {listed}\n{web}"
                 " Ctrl-C stops",
                 markup=False,
@@ -262,6 +274,7 @@ def serve(
             style_levels=style_levels,
             mapper=mapper,
             rewind_seconds=rewind,
+            devices=devices,
         )
 
-    run_server(settings, build, offers, ready)
+    run_server(settings, build, offers, ready, files)

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from segue_service.cli.console import EXIT_BAD_INPUT, EXIT_FAILED, CommandError, console, stop_requested
 from segue_service.cli.engine import Codec, Device, Dtype, Mapper, ModelName, ModelsDir, StyleLevels
+from segue_service.cli.extras import needs
 from segue_service.cli.files import read_soundtrack
 from segue_service.cli.studio import Slots, compiled, engine_for, progress, write_whole
 from segue_service.soundtrack import Machine, Soundtrack
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from segue_service.rehearsal.run import Lengths, Plan
     from segue_service.rehearsal.thresholds import TestFile
 
+STARTER, JUDGING = "starter", "test: judging the starter's styles"
 EXAMPLES = """
     segue test dungeon.soundtrack.yaml                           figures, and dungeon.test.html
 
@@ -75,6 +77,8 @@ def rehearse_edges(
     from segue_service.rehearsal.edges import edges_of
     from segue_service.rehearsal.run import Lengths, plans
 
+    if model == STARTER:
+        needs("sklearn", JUDGING)
     soundtrack = read_soundtrack(file)
     limits = _limits(
         *(file, thresholds),
@@ -178,9 +182,10 @@ def _ear(assembly: Assembly, blends: Blends) -> Ear | None:
 
     if assembly.info.model == "fake":
         return CodeEar(assembly.style_encoder.quantise(blends.embeddings))
-    if assembly.info.model == "starter":
+    if assembly.info.model == STARTER:
         if len(blends.embeddings) < 2:
             return None
+        needs("sklearn", JUDGING)
         from segue_engine.models.starter.evaluation.ear import TokenEar as Teller
 
         return TokenEar(Teller(blends.embeddings), blends.embeddings)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from segue_service.cli.console import EXIT_BAD_INPUT, CommandError
+from segue_service.cli.extras import needs
 
 TRAINABLE = ("starter",)
 
@@ -39,6 +40,7 @@ def train(
 ) -> None:
     """Train the starter on fresh pieces of its composer. Ctrl-C saves a checkpoint; --resume goes on from it."""
     check_trainable(model)
+    needs("optax", "train: the optimiser")
     from segue_engine.models.starter.training.loop import TrainingConfig
     from segue_engine.models.starter.training.loop import train as run
 

@@ -13,7 +13,7 @@ import typer
 
 from segue_service.cli.console import console, write_json
 
-PACKAGES = ("segue", "jax", "jaxlib", "flax", "numpy", "grpcio", "protobuf")
+PACKAGES = ("segue", "jax", "jaxlib", "numpy", "grpcio", "protobuf")
 
 
 def version(

@@ -7,13 +7,11 @@ One `Metrics` per server, on its own registry, so that several servers in one pr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from threading import Thread
 from typing import Final
-from wsgiref.simple_server import WSGIServer
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -218,7 +216,7 @@ class Metrics:
         )
         self.reloads = Counter(
             "segue_reloads_total",
-            "Files of tenants, JWT keys and words found changed: used, refused.",
+            "Files of tenants, JWT keys, words and soundtracks (as one) found changed: used, refused.",
             ["file", "result"],
             registry=registry,
         )
@@ -271,7 +269,3 @@ class Metrics:
             self.audit_lost.labels(cause)
         for cache in ("hit", "miss"):
             self.style_codes.labels(cache)
-
-    def serve(self, host: str, port: int) -> tuple[WSGIServer, Thread]:
-        """Answer /metrics on a daemon thread. Raises OSError if the port is taken."""
-        return start_http_server(port, addr=host, registry=self.registry)

@@ -13,6 +13,7 @@ from segue_service.observe.log import logger
 from segue_service.observe.metrics import Metrics
 
 T = TypeVar("T")
+Stamp = tuple[int, int, int, int]
 MOST_BYTES: Final = 1 << 20
 EVERY: Final = 2.0
 """Seconds between two looks."""
@@ -29,14 +30,14 @@ class WatchedFile(Generic[T]):
 
     def __init__(self, path: Path, read: Callable[[str], T], metrics: Metrics) -> None:
         self._path, self._read, self._metrics = path, read, metrics
-        self._seen = self._stamp()
+        self._seen = stamp_of(path)
         self.value = self._load()
         self.revision = 0
         """Grows with every new content."""
 
     async def look(self) -> bool:
         """Read the file again if it has changed; gives whether `value` is another one now. Never raises."""
-        stamp = self._stamp()
+        stamp = stamp_of(self._path)
         if stamp == self._seen:
             return False
         self._seen = stamp
@@ -67,12 +68,14 @@ class WatchedFile(Generic[T]):
         except ValueError as error:
             raise FileError(f"{self._path}: {error}") from None
 
-    def _stamp(self) -> tuple[int, ...] | None:
-        """What tells one content from the next, links followed, as those of a mounted ConfigMap."""
-        with contextlib.suppress(OSError):
-            found = self._path.stat()
-            return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
-        return None
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What tells one content from the next without reading it, links followed, as those of a mounted ConfigMap; None:
+    there is no such file."""
+    with contextlib.suppress(OSError):
+        found = path.stat()
+        return found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev
+    return None
 
 
 async def watch(*files: WatchedFile[Any], every: float = EVERY) -> None:

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from segue_engine.contract import FRAME_RATE, ConditioningError, EngineInfo, Past
+from segue_engine.contract import FRAME_RATE, Conditioning, ConditioningError, EngineInfo, Past
+from segue_engine.contract import Guidance as Weights
 from segue_service.session.continuation import ContinuationError, join
 from segue_service.session.deed import Deed
 from segue_service.session.guidance import guidance_of
@@ -32,7 +33,8 @@ BEYOND: Final = 300 * FRAME_RATE
 @dataclass(frozen=True, slots=True)
 class Beginning:
     """state: the machine, at a frame that may lie some frames after `frame`, the first of the timeline here; up to
-    there it plays under `given`. prefill int[n, levels] and `past`: what was played before."""
+    there it plays under `given`. prefill int[n, levels] and `past`: what was played before. done: marks of controls
+    that the state holds."""
 
     state: MachineState
     seed: int
@@ -44,6 +46,7 @@ class Beginning:
     prefill: NDArray[np.int32] | None = None
     past: Past | None = None
     override: Override | None = None
+    done: tuple[str, ...] = ()
 
     @property
     def seed_of_slot(self) -> int:
@@ -101,16 +104,19 @@ def resumed(
         raise ContinuationError(f"continuation: expected codes up to sample {wanted}, got some up to {got}")
     try:
         state = record.machine.state_from_json(_whole(point.machine, record))
+        if state.head != point.frame:
+            raise ValueError(f"machine state: head: expected frame {point.frame}, got {state.head}")
         under = conditionings(point.under)
+        guidance = Guidance.model_validate(dict(zip(("style", "notes", "drums"), point.guidance, strict=True)))
+        override = None if point.override is None else _override(frame, *point.override)
     except (ValueError, ConditioningError) as error:
         raise ResumeError(f"it does not fit the soundtrack: {error}") from None
     given = _between(under, frame, state.head)
     taken = max(point.take, played.take if played is not None else 0) + 1
     begins = Beginning(
-        *(state, point.seed, point.lead_ms),
-        Guidance.model_validate(dict(zip(("style", "notes", "drums"), point.guidance, strict=True))),
-        *(frame, taken, given),
-        override=None if point.override is None else _override(frame, *point.override),
+        *(state, point.seed, point.lead_ms, guidance, frame, taken, given),
+        override=override,
+        done=point.done,
     )
     if played is None:
         return begins
@@ -137,6 +143,7 @@ def described(
     state: MachineState,
     under: Entries,
     override: tuple[tuple[int, ...], float | None] | None,
+    done: tuple[str, ...],
 ) -> ResumePoint:
     """The resume point of a session whose machine is `state` and that is played under `under` around there."""
     return ResumePoint(
@@ -156,10 +163,14 @@ def described(
         machine=_slim(state, record),
         under=runs(under),
         override=override,
+        done=done,
     )
 
 
 def _override(frame: int, codes: tuple[int, ...], guidance: float | None) -> Override:
+    """Raises ConditioningError where a value is out of range."""
+    held = Conditioning(style_codes=codes)
+    (held if guidance is None else replace(held, guidance=Weights(style=guidance))).validate()
     return Override(None, frame, frame, guidance, codes=codes)
 
 

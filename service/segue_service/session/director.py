@@ -11,10 +11,11 @@ new: nothing is lost and the last word stays the last.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from segue_service.session.done import Done
 from segue_service.soundtrack import (
     ControlError,
     Effect,
@@ -29,6 +30,7 @@ from segue_service.soundtrack import (
     StylePoint,
     TransitionStarted,
 )
+from segue_service.soundtrack.carrying import carried
 from segue_service.soundtrack.plan import PLAIN
 
 LOOKAHEAD: Final = 4
@@ -79,11 +81,20 @@ class Director:
     """One session's machine. Event loop only."""
 
     def __init__(
-        self, machine: Machine, state: MachineState, frame: int = 0, guidance: Guidance = PLAIN, reach: int = 0
+        self,
+        machine: Machine,
+        state: MachineState,
+        frame: int = 0,
+        guidance: Guidance = PLAIN,
+        reach: int = 0,
+        done: Iterable[str] = (),
     ) -> None:
-        """guidance: of styles that name none. reach: how far behind the latest placement one may be placed again."""
+        """guidance: of styles that name none. reach: how far behind the latest placement one may be placed again. done:
+        marks of controls that the state holds."""
         self.machine = machine
-        self.begins: Final = frame
+        self.done = Done(done)
+        """Controls that the newest state holds."""
+        self.begins = frame
         """The first frame that may be placed at."""
         self._guidance = guidance
         self._reach = reach
@@ -117,6 +128,19 @@ class Director:
             if frame < one.frame <= frame + near and not all(isinstance(said, SetParameters) for said in one.inputs)
         )
         return max(said, default=frame)
+
+    def exchange(self, machine: Machine, frame: int) -> Callable[[], None]:
+        """Go on by another machine from a frame on, as much of the state as has a place there being carried over;
+        gives what undoes it. What was placed from that frame on is to be placed anew."""
+        before = self.machine, self.begins, self._entries, self._said
+        state = carried(self.state_at(frame), self.machine, machine, frame)
+        self.machine, self.begins = machine, frame
+        self._entries, self._said = [Entry(frame, state)], []
+
+        def undo() -> None:
+            self.machine, self.begins, self._entries, self._said = before
+
+        return undo
 
     def place(
         self,
@@ -189,6 +213,8 @@ class Director:
             one for one in self._said if one.frame > oldest and not (placement.again and one.frame >= placement.frame)
         ]
         self._said = [*said, *placement.said]
+        for one in placement.said:
+            self.done.add(one.name)
         constant = len(placement.points) == 1 and not any(entry.effects for entry in placement.entries)
         self._horizon = min(self._horizon * 2, _FAR) if constant else HORIZON
         return dropped

@@ -7,14 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from segue.v1 import control_pb2
-from segue_engine.contract import Conditioning, SlotHandle
+from segue_engine.contract import SlotHandle
 from segue_service.session.device_thread import Device
-from segue_service.session.director import Placement
-from segue_service.session.styles import Override
+from segue_service.session.planned import Entries
+from segue_service.session.planning import Plan
 from segue_service.session.timeline import Axis
 from segue_service.soundtrack import InputResult
 
-Entries = list[tuple[int, Conditioning]]
 Tell = Callable[[Device, int, Entries, int], int]
 """Another way to have the engine take up a plan, by its frame, entries and limit, than to steer. Gives the frame from
 which it holds: a later one where the engine can't go back so far any more."""
@@ -51,22 +50,6 @@ class Bound:
 
     handle: SlotHandle
     offset: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A placement worked out to the end. changes: the first frame whose conditioning is another one than was planned,
-    None if that is none of [frame, limit). moments: as `Spacing` wants them."""
-
-    placement: Placement
-    entries: Entries
-    moments: frozenset[int]
-    override: Override | None
-    changes: int | None
-
-    @property
-    def frame(self) -> int:
-        return self.placement.frame
 
 
 @dataclass(frozen=True, slots=True)

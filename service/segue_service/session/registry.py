@@ -185,6 +185,10 @@ class Registry:
         message = "it was paused for long: Play brings it back, or its resume point"
         await self.close(session, Goodbye(reason=Goodbye.REASON_SUSPENDED, message=message, retry_after_ms=-1))
 
+    def kept(self) -> dict[str, Deed]:
+        """Deeds of the suspended sessions, by id."""
+        return {session_id: suspended.deed for session_id, suspended in self._suspended.items()}
+
     def forget(self, session_id: str) -> None:
         """Drop what is kept of a suspended session."""
         self._suspended.pop(session_id, None)
@@ -192,6 +196,10 @@ class Registry:
     def alive(self, session_id: str) -> bool:
         """Whether there is such a session."""
         return session_id in self._sessions
+
+    def holds(self, session_id: str) -> bool:
+        """Whether there is such a session, or it is suspended."""
+        return session_id in self._sessions or session_id in self._suspended
 
     async def close(self, session: Session, goodbye: stream_pb2.Goodbye) -> None:
         """Free a session. Idempotent."""
@@ -208,6 +216,23 @@ class Registry:
         self._count()
         _log.info("session closed", session=session.session_id, reason=reason, underruns=session.underruns)
         await self._notify()
+
+    async def exchange(self, record: Record) -> int:
+        """Have the sessions of this version of a soundtrack go on by this text of it; gives how many do."""
+        version, count = (record.name, record.version), 0
+        for session in list(self):
+            if (session.record.name, session.record.version) != version or session.record.hash == record.hash:
+                continue
+            try:
+                count += await session.exchange(record)
+            except asyncio.CancelledError:  # of the session, which is over, or of whoever called
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    raise
+            except Exception as error:
+                told = "a session can't go on by the changed soundtrack, and keeps what it has"
+                _log.error(told, session=session.session_id, error=repr(error), exc_info=error)
+        return count
 
     async def drain(self, message: str) -> int:
         """Stop admitting and tell every listener Goodbye; gives the number of sessions."""

@@ -14,13 +14,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from itsdangerous import BadData, URLSafeTimedSerializer
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from segue.v1 import stream_pb2
 from segue_engine.contract import Conditioning, Guidance, Sampling
+from segue_service.session.done import LENGTH, MOST
 from segue_service.session.planned import Entries
 
 MOST_BYTES: Final = 2048
@@ -38,6 +39,7 @@ class ResumePoint(BaseModel):
     machine: its state machine there. under: what it was and will be played under, around that frame; see `runs`.
     digest: SHA-256 of the session's token. override: style codes and guidance that play instead of the state's style.
     tenant: whose quotas it counts for. until: when the session's token ends, in seconds since 1970; 0: with it.
+    done: marks of the latest controls that the machine's state holds, see `done`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,19 +48,20 @@ class ResumePoint(BaseModel):
     session: str = Field(max_length=64)
     digest: str = Field(max_length=64)
     soundtrack: str = Field(max_length=256)
-    version: int
+    version: int = Field(ge=0, lt=2**31)
     hash: str = Field(max_length=64)
     model: str = Field(max_length=256)
-    seed: int
+    seed: int = Field(ge=-(2**63), lt=2**63)
     lead_ms: int = Field(ge=1, le=60_000)
     guidance: tuple[float, float, float]
-    take: int = Field(ge=0)
-    frame: int = Field(ge=0)
+    take: int = Field(ge=0, lt=2**30)
+    frame: int = Field(ge=0, lt=2**40)
     machine: dict[str, Any]
     under: tuple[_Run, ...] = ()
     override: tuple[tuple[int, ...], float | None] | None = None
     tenant: str = Field("", max_length=64)
-    until: int = Field(0, ge=0)
+    until: int = Field(0, ge=0, lt=2**40)
+    done: tuple[Annotated[str, Field(max_length=LENGTH)], ...] = Field((), max_length=MOST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Seal:
             return ResumePoint.model_validate(found)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
+            where = ".".join(map(str, first["loc"])).encode("ascii", "backslashreplace").decode()
             raise ResumeError(f"it is of another version of the format ({where}: {first['msg']})") from None
 
 

@@ -69,6 +69,10 @@ class Resuming:
         point = self._open(wish.point)
         return await self._once(session_id, lambda: self._begin(wish, point, session_id, suspended.deed))
 
+    def knows(self, session_id: str) -> bool:
+        """Whether the session is here, suspended too, or on its way here."""
+        return self._registry.holds(session_id) or session_id in self._under_way
+
     def _open(self, token: bytes) -> ResumePoint:
         try:
             return self._registry.parts.seal.open(token)

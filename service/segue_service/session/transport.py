@@ -21,9 +21,10 @@ from segue_service.session.beginning import Beginning
 from segue_service.session.device_thread import Device
 from segue_service.session.events import EventLog
 from segue_service.session.heading import heading_for, in_transition
-from segue_service.session.landing import Bound, Entries, Landed, Told
+from segue_service.session.landing import Bound, Landed, Told
 from segue_service.session.liveness import Cause, said
 from segue_service.session.parts import Parts
+from segue_service.session.planned import Entries
 from segue_service.session.steering import Steering
 
 Status: TypeAlias = session_pb2.SessionStatus.ValueType
@@ -80,7 +81,7 @@ class Transport:
                 return
             self._steering.bound = bound
             self._parts.hub.bind(self._place, bound.handle, bound.offset, floor=begins.frame)
-            self._steering.commit(placement)
+            self._steering.announce(placement)
 
         await self._parts.device.submit(claim, then)
 
@@ -171,7 +172,7 @@ class Transport:
         """Give the slot back; whoever waits is told so."""
         self.status = CLOSED
         bound, self._steering.bound = self._steering.bound, None
-        self._steering.cancel()
+        self._steering.batching.cancel()
         if bound is not None:
             self._parts.device.post(lambda device: device.release(bound.handle), self._session_id)
 

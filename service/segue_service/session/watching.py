@@ -18,7 +18,6 @@ from segue_service.session.events import EventLog
 from segue_service.session.liveness import OVER_RANGE_SPAN, PERIOD, Cause, said
 from segue_service.session.parts import Parts
 from segue_service.session.steering import Steering
-from segue_service.session.styles import StyleTable
 
 _FAULTS: Final = {
     stream_pb2.Refreshed.CAUSE_SILENCE: "is silent",
@@ -38,7 +37,6 @@ class Watching:
         parts: Parts,
         place: int,
         steering: Steering,
-        styles: StyleTable,
         events: EventLog,
         audience: Audience,
         refresh: Callable[[Cause, NDArray[np.int16] | None], Awaitable[object]],
@@ -46,7 +44,7 @@ class Watching:
         """refresh: has the model begin afresh, given vitals int16[VITALS] from before the fault if the loudness that it
         was heard with can't be trusted; may fail if the session is over by then."""
         self._session_id, self._place, self._refresh = session_id, place, refresh
-        self._steering, self._styles, self._events, self._audience = steering, styles, events, audience
+        self._steering, self._events, self._audience = steering, events, audience
         self._guard, self._adherence, self._logs = parts.hub.guard, parts.adherence, parts.logs
         self._history = parts.hub.history
         self._refreshing: asyncio.Task[object] | None = None
@@ -72,7 +70,7 @@ class Watching:
 
     def asked_gain_db(self, frame: int) -> float:
         """See Watched."""
-        held = self._steering.planned(frame)
+        held = self._steering.planning.since(frame)
         return held[0][1].gain_db if held else 0.0
 
     def on_verdict(self, cause: Cause) -> None:
@@ -110,12 +108,12 @@ class Watching:
 
     def asked(self, first: int, end: int) -> Asked | None:
         """See Heard."""
-        codes = steady(self._steering.planned(first), end)
+        codes = steady(self._steering.planning.since(first), end)
         if codes is None:
             return None
         director = self._steering.director
         (point,) = director.machine.plan(director.state_at(end - 1), end - 1, end - 1).points
-        embedding = self._styles.asked(point, self._steering.overridden)
+        embedding = self._steering.planning.styles.asked(point, self._steering.planning.override)
         return None if embedding is None else Asked(embedding, codes)
 
     def on_adherence(self, frame: int, similarity: float) -> None:

@@ -46,19 +46,11 @@ def _yaml(file: Path, text: str) -> tuple[Any, dict[str, int]]:
 
 
 def _json(file: Path, text: str) -> tuple[Any, dict[str, int]]:
-    twice: list[str] = []
-
-    def paired(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        twice.extend(key for key in found if [key for key, _ in pairs].count(key) > 1)
-        return found
-
+    """JSON by its own rules; repeated keys and lines by the reader of YAML, of which JSON is a part."""
     try:
-        data = json.loads(text, object_pairs_hook=paired)
+        data = json.loads(text)
     except json.JSONDecodeError as error:
         raise SettingsError([f"{file}:{error.lineno}: JSON: {error.msg.lower()}"]) from None
     except RecursionError:
         raise SettingsError([f"{file}: JSON: too deeply nested"]) from None
-    if twice:
-        raise SettingsError(f"{file}: {key[:80]}: is here twice" for key in twice)
-    return data, {}
+    return data, _yaml(file, text)[1]

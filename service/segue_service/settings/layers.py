@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -50,7 +51,8 @@ def from_flags(given: Iterable[tuple[str, str, object]], assigned: Iterable[str]
     for text in assigned:
         key, equals, value = text.partition("=")
         if not equals:
-            layer.problems.append(f"--set: {key}: expected KEY=VALUE")
+            name = re.match(r"\w*", key)  # what follows may be a secret
+            layer.problems.append(f"--set: {name[0] if name else ''}: expected KEY=VALUE")
         elif key not in known:
             layer.refuse("--set", key, unknown_key(key))
         else:

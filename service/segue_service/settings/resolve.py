@@ -14,18 +14,11 @@ from pydantic import ValidationError
 
 from segue_service.config import Settings
 from segue_service.settings.environment import CONFIG, from_environment
-from segue_service.settings.fields import is_secret, read_secret, secret_of
+from segue_service.settings.fields import read_secret, secret_of
 from segue_service.settings.file import from_file
 from segue_service.settings.layers import Kind, Layer, SettingsError
-from segue_service.soundtrack.diagnostics import path_text
+from segue_service.settings.mistakes import mistakes
 
-_LONGEST: Final = 60
-_WORDS: Final = {
-    "Value error, ": "",
-    "Input should be": "expected",
-    "greater than or equal to": "at least",
-    "less than or equal to": "at most",
-}
 _LAST_PORT: Final = 65_535
 
 
@@ -108,25 +101,8 @@ def resolve(layers: Iterable[Layer], *, read_secrets: bool = True) -> Resolved:
     try:
         settings = Settings(**values)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False)
-        problems += (_sentence(dict(one), origins) for one in found)
+        places = {name: str(origin) for name, origin in origins.items()}
+        problems += mistakes(error, values, places)
     if problems:
         raise SettingsError(problems)
     return Resolved(settings, origins, tuple(notes))
-
-
-def _sentence(error: Mapping[str, Any], origins: Mapping[str, Origin]) -> str:
-    """One mistake that pydantic found; never what a secret is."""
-    said = str(error["msg"])
-    for pydantic, ours in _WORDS.items():
-        said = said.replace(pydantic, ours)
-    loc = error["loc"]
-    if not loc:  # a rule over several fields: its message begins with the name of one of them
-        name = said.split(":")[0]
-        return f"{origins[name]}: {said}" if name in origins else said
-    name, given = str(loc[0]), error["input"]
-    if isinstance(given, (str, int, float, bool)) and not is_secret(name) and f"got {given!r}" not in said:
-        text = repr(given)
-        said += f", got {text if len(text) <= _LONGEST else text[:_LONGEST] + '…'}"
-    place = f"{origins[name]}: " if name in origins else ""
-    return f"{place}{path_text(loc)}: {said}"

@@ -6,7 +6,7 @@ from segue_service.soundtrack.check import check, reachable
 from segue_service.soundtrack.clock import ExitPoint, MusicClock, grid_clock
 from segue_service.soundtrack.diagnostics import Diagnostic, SoundtrackError
 from segue_service.soundtrack.graph import graph_mermaid, graph_svg
-from segue_service.soundtrack.load import load_soundtrack, load_with_places, parse_soundtrack
+from segue_service.soundtrack.load import load_raw, load_soundtrack, load_with_places, parse_soundtrack
 from segue_service.soundtrack.machine import Machine, Step, parse_fade
 from segue_service.soundtrack.messages import (
     ControlError,
@@ -85,6 +85,7 @@ __all__ = [
     "grid_clock",
     "json_schema",
     "load_built",
+    "load_raw",
     "load_soundtrack",
     "load_with_places",
     "outline",

@@ -25,6 +25,7 @@ MAX_BUILT_BYTES: Final = 4 * MAX_BYTES
 MAX_BUILT_VALUES: Final = 4 * MAX_NODES
 """A built file spells out every default, so it is longer than the text that it came from."""
 
+_DIGITS: Final = 64
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
 
@@ -59,7 +60,14 @@ def load_built(raw: bytes | str, name: str = "<upload>") -> Soundtrack:
         refuse(f"expected at most {MAX_BUILT_BYTES // 1024} KiB, got {len(data) // 1024}")
     _bounded(data, refuse)
     try:
-        built = json.loads(data, parse_constant=_no_constant, object_pairs_hook=_no_twins)
+        built = json.loads(
+            data,
+            parse_constant=_no_constant,
+            parse_int=_number,
+            parse_float=_number,
+            object_pairs_hook=_no_twins,
+        )
+        json.dumps(built, ensure_ascii=False).encode()  # a half of a surrogate pair can't be
     except (ValueError, RecursionError) as error:
         refuse(f"this is not JSON: {error}"[:200])
     if not isinstance(built, dict) or "document" not in built:
@@ -92,6 +100,14 @@ def _bounded(data: bytes, refuse: Callable[[str], NoReturn]) -> None:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is not a number")
+
+
+def _number(word: str) -> float | int:
+    if len(word) <= _DIGITS:
+        value = float(word)
+        if abs(value) < 1e18:
+            return int(word) if word.lstrip("-").isdigit() else value
+    raise ValueError(f"{word[:20]} is no number that a soundtrack holds")
 
 
 def _no_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -32,6 +32,7 @@ MAX_NODES: Final = 20_000
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_HALF = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,4})?")
 
 
@@ -155,6 +156,8 @@ class _Reader:
         if event.tag is not None and event.tag not in ("", "!"):
             self.stop(event, f"tags ({str(event.tag)[:60]}) are not allowed here")
         if isinstance(event, ScalarEvent):
+            if _HALF.search(str(event.value)):
+                self.stop(event, "expected Unicode text, found half of a surrogate pair (\\ud800 to \\udfff)")
             if self.stack and isinstance(self.stack[-1][0], dict) and self.key[-1] is None:
                 self.take_key(event)
                 return

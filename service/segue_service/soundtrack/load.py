@@ -19,12 +19,15 @@ def load_soundtrack(path: str | Path) -> Soundtrack:
 
 def load_with_places(path: str | Path) -> tuple[Soundtrack, Document]:
     """As `load_soundtrack`, with the document that knows where everything is. Raises SoundtrackError, OSError."""
-    file = Path(path)
-    with file.open("rb") as stream:
-        raw = stream.read(MAX_BYTES + 1)
+    with Path(path).open("rb") as stream:
+        return load_raw(stream.read(MAX_BYTES + 1), path)
+
+
+def load_raw(raw: bytes, path: str | Path) -> tuple[Soundtrack, Document]:
+    """As `load_with_places`, of the file's first MAX_BYTES + 1 bytes. Raises SoundtrackError."""
     if len(raw) > MAX_BYTES:
         raise SoundtrackError([Diagnostic("error", f"expected at most {MAX_BYTES // 1024} KiB", file=str(path))])
-    if file.suffix == ".json":
+    if Path(path).suffix == ".json":
         return load_built(raw, str(path)), Document(str(path))
     try:
         text = raw.decode("utf-8-sig")

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segue_service.soundtrack.curves import Floats
 from segue_service.soundtrack.units import FRAME_RATE
+
+_NEVER: Final = 2.0**53
+"""Frames: a parameter may be so slow that a float does not hold how long it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,8 @@ class Motion:
             return self.anchor
         if self.per_frame == 0.0:
             return self.anchor + 1
-        return self.anchor + max(1, math.ceil(abs(self.target - self.origin) / self.per_frame - 1e-9))
+        frames = abs(self.target - self.origin) / self.per_frame
+        return self.anchor + max(1, math.ceil(min(frames, _NEVER) - 1e-9))
 
     def value(self, frame: int) -> float:
         if frame <= self.anchor:

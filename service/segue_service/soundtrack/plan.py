@@ -82,7 +82,7 @@ class Planner:
         """Points for first..last; the value at `first` is the one held there since the last point before it."""
         if last < first:
             raise ValueError(f"last_frame: expected at least {first}, got {last}")
-        moments = sorted(set(self._moments(state, last)))
+        moments = sorted(set(self._moments(state, first, last)))
         earlier = [moment for moment in moments if moment <= first]
         frames = np.asarray([earlier[-1] if earlier else first, *(m for m in moments if m > first)], np.int64)
         weights = self._blender.weights_at(state, frames)
@@ -126,27 +126,28 @@ class Planner:
         source, target = leg.start[0].astype(np.float32), leg.end[0].astype(np.float32)
         return fade.shape, FadeView(source, target, float(leg.progress[0]))
 
-    def _moments(self, state: MachineState, last: int) -> Iterator[int]:
-        """Frames up to `last` at which the held value may change."""
+    def _moments(self, state: MachineState, first: int, last: int) -> Iterator[int]:
+        """Frames up to `last` at which the held value may change; of those before `first` at least the latest."""
         if state.fade is not None:
-            yield from _stretch(state.fade.begins, state.fade.ends, last)
+            yield from _stretch(state.fade.begins, state.fade.ends, first, last)
         for stinger in state.stingers:
             if stinger.style is not None:
-                yield from _stretch(stinger.begins, stinger.begins + stinger.fade, last)
-                yield from _stretch(stinger.ends - stinger.fade, stinger.ends, last)
+                yield from _stretch(stinger.begins, stinger.begins + stinger.fade, first, last)
+                yield from _stretch(stinger.ends - stinger.fade, stinger.ends, first, last)
             elif stinger.drums is not None:
                 yield from (at for at in (stinger.begins, stinger.ends) if at <= last)
         for parameter in self._soundtrack.states[state.state].blend_by:
             motion = state.parameters[parameter]
             if motion.origin != motion.target:
-                yield from _stretch(motion.anchor + 1, motion.arrives, last)
+                yield from _stretch(motion.anchor + 1, motion.arrives, first, last)
 
 
-def _stretch(begins: int, ends: int, last: int) -> Iterator[int]:
-    """Both ends, and the multiples of STEP in between, so that stretches which overlap share their points."""
+def _stretch(begins: int, ends: int, first: int, last: int) -> Iterator[int]:
+    """Both ends, and the multiples of STEP in between, so that stretches which overlap share their points; but for
+    those that others follow up to `first`: a slow parameter moves for hours."""
     if begins > last:
         return
     yield begins
-    yield from range((begins // STEP + 1) * STEP, min(ends, last + 1), STEP)
+    yield from range(max(begins // STEP + 1, min(first, ends - 1) // STEP) * STEP, min(ends, last + 1), STEP)
     if ends <= last:
         yield ends

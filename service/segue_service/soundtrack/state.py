@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
+from typing import Final
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
@@ -13,6 +15,9 @@ from segue_service.soundtrack.model import Fade, Soundtrack
 from segue_service.soundtrack.parameters import Motion
 from segue_service.soundtrack.stingers import MAX_STINGERS, Cue, Sounding
 from segue_service.soundtrack.trajectory import Fading
+
+_FURTHEST: Final = 2**48
+"""Frames; 350,000 years."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,32 @@ def _fits(soundtrack: Soundtrack, state: MachineState) -> None:
     if len(state.stingers) + len(state.cues) > 2 * MAX_STINGERS:
         raise ValueError("machine state: too many stingers")
     if state.fade is not None and (
-        state.fade.ends < state.fade.begins or not 0.99 < sum(weight for _, weight in state.fade.source) < 1.01
+        state.fade.ends < state.fade.begins
+        or not 0.99 < sum(weight for _, weight in state.fade.source) < 1.01
+        or not all(0.0 <= weight <= 1.01 for _, weight in state.fade.source)
     ):
         raise ValueError("machine state: fade does not fit together")
+    if not all(-_FURTHEST <= frame <= _FURTHEST for frame in _frames(state)):
+        raise ValueError("machine state: a frame that no session reaches")
+    for name, motion in state.parameters.items():
+        parameter = soundtrack.parameters[name]
+        values = [motion.origin, motion.target, *([] if motion.noticed is None else [motion.noticed])]
+        if not all(parameter.low <= value <= parameter.high for value in values) or not 0.0 <= motion.per_frame < inf:
+            raise ValueError(f"machine state: parameters.{name} is out of its range")
+    for sounding in state.stingers:
+        if not (0.0 <= sounding.weight <= 1.0 and 0 <= sounding.fade <= _FURTHEST):
+            raise ValueError(f"machine state: the stinger {sounding.name} does not fit together")
+
+
+def _frames(state: MachineState) -> Iterator[int]:
+    yield from (state.head, state.entered, state.dwell_until, state.counter, state.look_at or 0)
+    yield from (motion.anchor for motion in state.parameters.values())
+    if state.fade is not None:
+        yield from (state.fade.begins, state.fade.ends, state.fade.id)
+    if state.pending is not None:
+        yield state.pending.due
+    yield from (queued.ready for queued in state.queue)
+    yield from (frame for held in state.holding for frame in (held.since, held.ready))
+    yield from (frame for sounding in state.stingers for frame in (sounding.begins, sounding.ends, sounding.id))
+    yield from (cue.due for cue in state.cues)
+    yield from (*state.transition_rest.values(), *state.stinger_rest.values())

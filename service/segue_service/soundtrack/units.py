@@ -106,7 +106,7 @@ def note_pitch_class(name: str) -> int:
 
 def plain_number(value: float) -> str:
     """The shortest text that reads back as the same number, without an exponent for everyday sizes."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))
 
 
 def parse_length(raw: object) -> Length:

@@ -67,3 +67,14 @@ async def test_a_drain_says_goodbye_and_admits_nobody(rig: Any) -> None:
     assert (goodbye.message, goodbye.retry_after_ms) == ("an update", 2000)
     refusal = await rig.refused(rig.create())
     assert (refusal.code, refusal.reason, refusal.retry_ms) == ("UNAVAILABLE", "DRAINING", 2000)
+
+
+async def test_a_server_that_drains_does_no_control_that_would_be_lost_with_it(rig: Any) -> None:
+    opened = await rig.create()
+    header = opened.header(request_id="0123456789abcdef")
+    first = await opened.call("PostEvent", event="enemy_spotted", control=header)
+    await rig.server.registry.drain("an update")
+    assert await opened.call("PostEvent", event="enemy_spotted", control=header) == first, "what was done is answered"
+    refusal = await rig.refused(opened.call("SetState", state="explore"))
+    assert (refusal.code, refusal.reason) == ("UNAVAILABLE", "DRAINING")
+    assert (await opened.call("GetSession")).session.state == first.state

@@ -12,34 +12,6 @@ from segue_service.errors import Refused
 ID = "0123456789abcdef"
 
 
-async def test_a_control_that_comes_again_gets_the_first_reply(rig: Any) -> None:
-    opened = await rig.create()
-    first = await opened.call("PostTrigger", trigger="treasure", control=opened.header(request_id="a"))
-    again = await opened.call(
-        "PostTrigger", trigger="treasure", control=opened.header(request_id="a", playhead_sample=5)
-    )
-    assert again == first
-    both = await asyncio.gather(
-        *(opened.call("PostEvent", event="enemy_spotted", control=opened.header(request_id="b")) for _ in range(2))
-    )
-    assert both[0] == both[1]
-
-
-async def test_a_request_id_names_one_request(rig: Any) -> None:
-    opened = await rig.create()
-    await opened.call("PostEvent", event="enemy_spotted", control=opened.header(request_id="a"))
-    for method, fields in (("PostEvent", {"event": "boss_died"}), ("Pause", {})):
-        refusal = await rig.refused(opened.call(method, control=opened.header(request_id="a"), **fields))
-        assert (refusal.code, refusal.fields) == ("INVALID_ARGUMENT", ["request_id"])
-
-
-async def test_a_refused_control_may_be_sent_again(rig: Any) -> None:
-    opened = await rig.create()
-    for _ in range(2):
-        refusal = await rig.refused(opened.call("PostEvent", event="nope", control=opened.header(request_id="a")))
-        assert refusal.code == "NOT_FOUND"
-
-
 async def test_a_session_is_created_once(rig: Any) -> None:
     one, two = await asyncio.gather(rig.create(request_id=ID), rig.create(request_id=ID))
     assert (one.session_id, one.token) == (two.session_id, two.token)

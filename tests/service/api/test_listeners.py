@@ -42,7 +42,7 @@ async def test_a_slow_listener_is_cut_off_and_the_others_go_on(start: Any, wait_
         session = rig.session(opened)
         from segue_service.session.listeners import Wish
 
-        slow = session.listen(Wish(encoding=1, begin=0, chunk_frames=2), 0)
+        slow = session.listening.join(Wish(encoding=1, begin=0, chunk_frames=2), 0)
         stream = slow.messages()
         await anext(stream)
         quick: list[bytes] = []
@@ -55,7 +55,7 @@ async def test_a_slow_listener_is_cut_off_and_the_others_go_on(start: Any, wait_
         assert slow.ending.reason == stream_pb2.Goodbye.REASON_SLOW_LISTENER
         rest = [message async for message in stream]
         assert b"fell more than 700 ms behind" in rest[-1]
-        session.leave(slow)
+        session.listening.leave(slow)
         call.cancel()
         other = await rig.create()
         count = len(b"".join(quick)) // 4

@@ -141,6 +141,23 @@ async def test_a_control_that_was_answered_is_not_lost(two: Any) -> None:
     assert started.sample == FRAMES_PER_BAR * FRAME, "at the bar that was asked for"
 
 
+async def test_a_control_whose_answer_died_with_the_server_is_done_once(two: Any) -> None:
+    first, second = two
+    opened = await first.create(target_lead_ms=1000)
+    held = await listen(opened, Held(), beyond(10 * FRAME))
+    asked = {"trigger": "treasure", "control": opened.header(request_id="0123456789abcdef")}
+    assert (await opened.call("PostTrigger", **asked)).landing != control_pb2.LANDING_UNCHANGED
+    held = await listen(opened, held, beyond(20 * FRAME), from_sample=held.next_sample, take=held.take)
+
+    there = again(second, opened, await resume(second, held.resume(opened)))
+    for _ in range(2):
+        outcome = await there.call("PostTrigger", **asked)
+        assert (outcome.landing, outcome.request_id) == (control_pb2.LANDING_UNCHANGED, "0123456789abcdef")
+        assert outcome.reason == "it was done before the session came here"
+    other = {**asked, "control": opened.header(request_id="another one of 25 letters")}
+    assert (await there.call("PostTrigger", **other)).landing != control_pb2.LANDING_UNCHANGED
+
+
 async def test_many_ask_and_one_session_begins(two: Any) -> None:
     first, second = two
     opened = await first.create()
@@ -227,6 +244,33 @@ async def test_what_is_refused_is_said(two: Any, start: Any, soundtrack_text: st
         text = soundtrack_text.replace("min_dwell: 8 s", "min_dwell: 9 s")
         await changed.authoring.UploadSoundtrack(authoring.UploadSoundtrackRequest(text=text, replace=True))
         assert 'soundtrack "dungeon" version 3 with the content' in (await refusal(changed)).message
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 2**64},
+        {"take": 2**31},
+        {"frame": 2**60},
+        {"guidance": [9.0, 1.0, 1.0]},
+        {"override": [[5000], None]},
+        {"override": [[5], 90.0]},
+        {"frame": 7},
+    ],
+    ids=str,
+)
+async def test_a_signature_is_no_reason_to_believe_all(two: Any, change: dict[str, Any]) -> None:
+    """A key that got out, or a server that was wrong: what can't be gone on from is refused all the same."""
+    first, second = two
+    opened = await first.create()
+    held = await listen(opened, Held(), beyond(10 * FRAME))
+    seal = second.server.registry.parts.seal
+    point = seal.open(held.token).model_copy(update=change)
+    name, signed = held.token.partition(b".")[0], seal._serializer.dumps(point.model_dump(warnings=False))
+    held.token = name + b"." + signed.encode()
+    answer = await second.refused(resume(second, held.resume(opened)))
+    assert (answer.code, answer.reason) == ("INVALID_ARGUMENT", "RESUME_REFUSED")
+    assert len(second.server.registry) == 0
 
 
 async def test_a_long_pause_frees_the_slot_and_play_brings_it_back(start: Any, wait_until: Any) -> None:

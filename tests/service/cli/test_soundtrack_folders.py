@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from segue_service.cli.console import CommandError
-from segue_service.cli.serve import find_soundtracks
+from segue_service.soundtrack_files import SoundtrackFilesError, find_soundtracks
 
 
 def test_below_a_folder_and_by_name(tmp_path: Path) -> None:
@@ -19,7 +18,7 @@ def test_below_a_folder_and_by_name(tmp_path: Path) -> None:
     found = find_soundtracks([tmp_path, tmp_path / "deep" / "notes.yaml"])
     assert [path.name for path in found] == ["a.soundtrack.yaml", "b.soundtrack.json", "notes.yaml"]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CommandError, match=r"no \*\.soundtrack\.yaml"):
+    with pytest.raises(SoundtrackFilesError, match=r"no \*\.soundtrack\.yaml"):
         find_soundtracks([tmp_path / "empty"])
 
 

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as limits
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from segue_service.config import Settings
 from segue_service.settings import (
+    Layer,
     SettingsError,
     from_environment,
     from_file,
@@ -114,7 +118,8 @@ def test_what_every_source_has_wrong_is_said_at_once_and_with_its_place(tmp_path
         ("port: 1\nport: 2\n", "segue.yaml", ":2: port: .*here twice"),
         ("port: [1\n", "segue.yaml", ":.*not YAML"),
         ("host: !!python/object:os.system x\n", "segue.yaml", ":1: YAML: tags .* not allowed"),
-        ('{"port": 1, "port": 2}', "segue.json", "port: is here twice"),
+        ('{"port": 1,\n\t"port": 2}', "segue.json", ":2: port: .*here twice"),
+        ("{port: 1}", "segue.json", ":1: JSON: "),
         ('{\n"port": }', "segue.json", ":2: JSON: "),
     ],
 )
@@ -191,6 +196,25 @@ def test_secrets_are_in_no_message_and_in_nothing_shown(secret: str) -> None:
     assert secret not in json.dumps(shown(settings))
     assert shown(settings)["operator_token"] == "******"
     assert shown(Settings())["operator_token"] is None
+    with pytest.raises(ValidationError) as refused:
+        Settings(resume_keys=(secret,))
+    assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["otel_endpoint", "web_origins", "prompt_hook", "session_route", "port", "log_format"])
+@pytest.mark.parametrize("address", ["http://me:{}@host:4317", "me:{}@host", "HTTP://{}@host", "http://me:{}@x@host/a"])
+@limits(max_examples=20)
+@given(secret=st.text("abcdefXYZ0123456789-_/@:", min_size=9, max_size=31))
+def test_a_password_in_an_address_is_in_no_message(key: str, address: str, secret: str) -> None:
+    text = address.format(secret)
+    said = problems(from_flags(NO_FLAGS, [f"{key}={text}"]))
+    assert said.startswith(f"--set: {key}: expected ")
+    assert "******@" in said
+    assert secret not in said
+    given_as: Any = (text,) if key == "web_origins" else text
+    with pytest.raises(ValidationError) as refused:
+        Settings.model_validate({key: given_as})
+    assert secret not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -205,14 +229,21 @@ def test_secrets_are_in_no_message_and_in_nothing_shown(secret: str) -> None:
         ({"web_host": "0.0.0.0", "web_port": 7471}, False),
         ({"host": "0.0.0.0", "allow_anonymous": True}, True),
         ({"host": "0.0.0.0", "allow_anonymous": False}, False),
+        ({"session_route": "127.0.0.1:7470"}, False),
+        ({"session_route": "127.0.0.1:7470", "allow_anonymous": True}, True),
+        ({"session_route": "127.0.0.1:7470", "tenants_file": "tenants.yaml"}, True),
+        ({"allow_anonymous": False}, False),
+        ({"allow_anonymous": False, "tenants_file": "tenants.yaml"}, True),
     ],
 )
 def test_strangers_are_let_in_only_where_somebody_said_so(said: dict[str, Any], starts: bool) -> None:
     refusal = refusal_to_bind(Settings(**said))
     assert (refusal is None) == starts
     if refusal is not None:
-        assert "--allow-anonymous" in refusal
-        assert refusal.startswith(said.get("web_host") or said["host"])
+        assert "tenants_file" in refusal
+        assert ("--allow-anonymous" in refusal) == (said.get("allow_anonymous") is None)
+        blamed = next(name for name in ("allow_anonymous", "session_route", "web_host", "host") if name in said)
+        assert refusal.startswith(said[blamed] if blamed.endswith("host") else f"{blamed}:")
 
 
 @pytest.mark.parametrize(
@@ -225,7 +256,66 @@ def test_strangers_are_let_in_only_where_somebody_said_so(said: dict[str, Any], 
     ],
 )
 def test_rules_over_several_fields_name_one(said: dict[str, Any], expected: str) -> None:
-    assert expected in problems(from_flags([(f"--{name}", name, value) for name, value in said.items()]))
+    found = problems(from_flags([(f"--{name}", name, value) for name, value in said.items()]))
+    assert expected in found
+    assert found.startswith("--"), "the place is that of the setting that was given"
+
+
+def test_rules_over_several_fields_are_said_with_everything_else(tmp_path: Path) -> None:
+    file = written(
+        tmp_path, '{\n "tls_cert": "c",\n "jwks_file": "j",\n "port": 70000,\n "history_ms": 1000\n}', "s.json"
+    )
+    assert problems(from_file(file)).splitlines() == [
+        f"{file}:4: port: expected at most 65535, got 70000",
+        f"{file}:2: tls_key: expected beside tls_cert",
+        f"{file}:3: jwt_issuer: expected beside jwks_file: else tokens for other services would be taken",
+        f"{file}:3: jwt_audience: expected beside jwks_file: else tokens for other services would be taken",
+        f"{file}:5: history_ms: expected at least max_lead_ms + listener_lag_ms = 12000, got 1000",
+    ]
+    # What a wrong value decides is not guessed at.
+    said = problems(from_flags(NO_FLAGS, ["max_lead_ms=often", "history_ms=1000", "tls_key=k"])).splitlines()
+    assert [line.split(": expected")[0] for line in said] == ["--set: max_lead_ms", "--set: tls_cert"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("port", "many", "expected a whole number, got 'many'"),
+        ("port", 1.5, "expected a whole number, got 1.5"),
+        ("port", None, "expected a whole number, got none"),
+        ("port", -1, "expected at least 0, got -1"),
+        ("resume_days", 0, "expected more than 0, got 0"),
+        ("max_request_bytes", 1 << 30, "expected at most 67108864, got 1073741824"),
+        ("guard", "perhaps", "expected true or false, got 'perhaps'"),
+        ("host", 3, "expected text, got 3"),
+        ("host", {"a": 1}, "expected text, got a map"),
+        ("audit_log", [1], "expected the name of a file or folder, got several values"),
+        ("web_origins", "https://a.example", "expected several values, as in [a, b], got 'https://a.example'"),
+        ("log_format", "xml", "expected 'console' or 'json', got 'xml'"),
+        ("prompt_hook", "judge", """expected "module:function", as in "studio.prompts:judge", got 'judge'"""),
+        ("session_route", "here", "expected an IP address and a port, as in 10.1.2.3:7470, got 'here'"),
+        ("otel_endpoint", "h:1", "expected a scheme, host and port, as in http://localhost:4317, got 'h:1'"),
+        ("operator_token", 3, "expected text"),
+        ("resume_keys", "k", "expected several values, as in [a, b]"),
+    ],
+)
+def test_what_was_expected_is_in_the_words_of_the_documentation(key: str, value: object, said: str) -> None:
+    layer = Layer("file")
+    layer.put(key, value, "f:1")
+    assert problems(layer) == f"f:1: {key}: {said}"
+
+
+def test_no_message_of_pydantics_own_comes_through() -> None:
+    for name in Settings.model_fields:
+        for value in ("", "?", -1.5, float("nan"), 10**30, None, [None], {"a": "b"}, True):
+            layer = Layer("file")
+            layer.put(name, value, "f:1")
+            try:
+                resolve([layer])
+            except SettingsError as refused:
+                first = refused.problems[0]
+                assert re.match(r"f:1: \w+(\[0\])?: (key 0: )?expected ", first), first
+                assert "Input" not in first
 
 
 def test_the_documentation_has_the_table_that_the_command_prints() -> None:

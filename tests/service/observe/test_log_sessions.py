@@ -56,7 +56,7 @@ async def test_every_line_about_a_session_names_it(start: Any, wait_until: Any, 
         engine.fails = "steer"
         with pytest.raises(grpc.aio.AioRpcError):
             await opened.call("PostEvent", control=opened.header(request_id="r" * 16), event="enemy_spotted")
-        rig.session(opened)._steering.nudge()
+        rig.session(opened)._steering.batching.nudge()
         await wait_until(lambda: lines.said("a session could not go on"))
         engine.fails = "release"
         await opened.call("CloseSession")

@@ -55,7 +55,7 @@ async def test_what_is_written_and_what_is_not(start: Any, tenants: Any, tmp_pat
     ]
     assert {line.get("session") for line in found[3:6]} == {made.session.session_id}
     assert all(line["peer"].startswith(("ipv4:", "ipv6:")) for line in found)
-    secrets = (made.session_token, granted.session_token, key[0][1].split("_")[2], "s" * 43, "operator's secret")
+    secrets = (made.session_token, granted.session_token, key[0][1].split("_", 2)[2], "s" * 43, "operator's secret")
     assert not any(secret in path.read_text() for secret in secrets)
     assert path.stat().st_mode & 0o077 == 0
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from segue_service.session.director import LOOKAHEAD, Director, Entry
+from segue_service.session.done import MOST, mark_of
 from segue_service.soundtrack import (
     Machine,
     MusicClock,
@@ -153,3 +154,18 @@ def test_bars_that_are_made_already_are_read_not_reckoned(director: Director) ->
     reckoned = director.place(10, read(10), batches, again=True, until=200)
     made = director.place(10, read(10), batches, again=True, until=200, clocks=read)
     assert (told(reckoned.entries), told(made.entries)) == ([128], [160])
+
+
+def test_what_was_done_is_what_was_committed(soundtrack_text: str) -> None:
+    machine = Machine(parse_soundtrack(soundtrack_text))
+    director = Director(machine, machine.start(frame=0), reach=250, done=[mark_of("before")])
+    said = [("a", [SetState("boss", "immediate")]), ("b", [SetState("nowhere")]), ("", [SetState("victory")])]
+    placed = director.place(20, clock(20), said)
+    assert "a" not in director.done
+    director.commit(placed)
+    assert [name in director.done for name in ("before", "a", "b", "")] == [True, True, False, False]
+    director.commit(director.place(10, clock(10), again=True, until=30))
+    assert director.done.marks == (mark_of("before"), mark_of("a")), "said again, done once"
+    for number in range(MOST):
+        director.commit(director.place(40 + number, clock(40 + number), [(f"c{number}", [SetState("explore")])]))
+    assert director.done.marks == tuple(mark_of(f"c{number}") for number in range(MOST))

@@ -57,7 +57,8 @@ def held(number: int) -> Conditioning:
 
 def test_what_is_sealed_is_opened() -> None:
     seal = Seal([OLD], 1)
-    whole = point(under=runs([(at, held(at)) for at in range(0, 60, 5)]), override=((1, 2, 3), 2.0))
+    under = runs([(at, held(at)) for at in range(0, 60, 5)])
+    whole = point(under=under, override=((1, 2, 3), 2.0), done=("01234567",) * 8)
     token = seal.close(whole)
     assert token is not None
     assert len(token) < 1024

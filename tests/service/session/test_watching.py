@@ -50,14 +50,13 @@ class Scene:
         parts: Any = SimpleNamespace(
             hub=SimpleNamespace(guard=guard, history=history), adherence=adherence, logs=SimpleNamespace()
         )
-        steering: Any = SimpleNamespace(
-            planned=lambda frame: self.entries,
-            director=SimpleNamespace(machine=machine, state_at=lambda frame: frame),
-            overridden=None,
-        )
         styles: Any = SimpleNamespace(asked=lambda point, override: self.embedding)
+        steering: Any = SimpleNamespace(
+            planning=SimpleNamespace(since=lambda frame: self.entries, override=None, styles=styles),
+            director=SimpleNamespace(machine=machine, state_at=lambda frame: frame),
+        )
         audience: Any = SimpleNamespace(warn=lambda code, message: self.warned.append((code, message)))
-        self.watching = Watching("s", parts, 0, steering, styles, Any, audience, self.refresh)  # type: ignore[arg-type]
+        self.watching = Watching("s", parts, 0, steering, Any, audience, self.refresh)  # type: ignore[arg-type]
         self.watching.begin()
 
     async def refresh(self, cause: int, well: np.ndarray | None) -> None:

@@ -130,6 +130,8 @@ def test_any_is_reserved() -> None:
         ("[" * 40 + "]" * 40, "at most 12 deep"),
         ("a: " + "x" * 600_000, "at most 256 KiB"),
         ("a: \x00", "this is not YAML"),
+        ('a: "\\ud800"', "half of a surrogate pair"),
+        ('"\\udfff": 1', "half of a surrogate pair"),
     ],
 )
 def test_refused_yaml(text: str, said: str) -> None:

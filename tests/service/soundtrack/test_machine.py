@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -437,6 +439,41 @@ def test_json_refuses_what_does_not_fit(machine: Machine) -> None:
         machine.state_from_json(text.replace('"head":0', '"head":"x"'))
     with pytest.raises(ValueError, match="extra"):
         machine.state_from_json(text.replace('"head":0', '"head":0,"extra":1'))
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "said"),
+    [
+        ("head", -(2**60), "a frame that no session reaches"),
+        ("look_at", 2**70, "a frame that no session reaches"),
+        ("fade.begins", -(10**15), "a frame that no session reaches"),
+        ("fade.source", [["calm", 3.0], ["fight", -2.0]], "fade does not fit together"),
+        ("parameters.danger.anchor", 2**64, "a frame that no session reaches"),
+        ("parameters.danger.origin", 1.5, "parameters.danger is out of its range"),
+        ("parameters.danger.target", float("nan"), "parameters.danger is out of its range"),
+        ("parameters.danger.per_frame", float("inf"), "parameters.danger is out of its range"),
+        ("stingers.0.fade", -1, "the stinger chest does not fit together"),
+        ("stingers.0.weight", float("nan"), "the stinger chest does not fit together"),
+    ],
+)
+def test_json_refuses_what_no_machine_can_go_on_from(machine: Machine, part: str, value: object, said: str) -> None:
+    begun = machine.apply(machine.start(), [SetState("fight"), PostTrigger("chest")], machine.nominal_clock(0)).state
+    state = json.loads(state_to_json(machine.advance(begun, machine.nominal_clock(12)).state))
+    assert machine.state_from_json(json.dumps(state))
+    *around, last = part.split(".")
+    place = state
+    for step in around:
+        place = place[int(step)] if step.isdigit() else place[step]
+    place[last] = value
+    with pytest.raises(ValueError, match=said):
+        machine.state_from_json(json.dumps(state))
+
+
+def test_a_parameter_may_be_slower_than_a_number_tells() -> None:
+    text = "soundtrack: s\ninitial: a\nstyles: {x: {prompts: x}}\nstates: {a: {style: x}}\n"
+    machine = Machine(parse_soundtrack(text + "parameters: {p: {range: [0, 1], seek_speed: 1.0e-307}}\n"))
+    state = machine.apply(machine.start(), [SetParameters({"p": 1})], machine.nominal_clock(5)).state
+    assert machine.parameter(state, "p", 10**9) == 0.0
 
 
 def test_one_change_by_itself_a_frame() -> None:

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import tracemalloc
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,6 +48,19 @@ def test_fade_points(machine: Machine) -> None:
         assert point.gain_db == pytest.approx(-6 * (1 - share), abs=1e-5)
         assert point.guidance.style == pytest.approx(1 + 2 * share, abs=1e-5)
         assert (point.drums, point.temperature, point.top_k) == (("on", 1.2, 40) if share > 0.5 else ("off", 0.9, None))
+
+
+def test_what_has_moved_for_hours_is_planned_from_where_it_is(machine: Machine) -> None:
+    """A plan of a few frames costs as much as they do, however long ago the parameter, or the fade, began."""
+    slow = replace(machine.start().parameters["danger"], target=1.0, per_frame=1e-9)
+    state = replace(machine.start(), head=10**7, parameters={**machine.start().parameters, "danger": slow})
+    tracemalloc.start()
+    plan = machine.plan(state, 10**7 + 3, 10**7 + 12)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1 << 20
+    assert [point.frame for point in plan.points] == [10**7 + 3, 10**7 + 5, 10**7 + 10]
+    np.testing.assert_array_equal(plan.points[0].weights, machine.weights_at(state, np.asarray([10**7]))[0])
 
 
 def test_default_guidance_is_the_callers(machine: Machine) -> None:

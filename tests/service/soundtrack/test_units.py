@@ -72,6 +72,8 @@ def test_levels() -> None:
     assert parse_level(-18, "LUFS", -40, -8) == -18
     with pytest.raises(UnitError, match="expected -40 to -8 LUFS, got 3 LUFS"):
         parse_level("3 LUFS", "LUFS", -40, -8)
+    with pytest.raises(UnitError, match=r"got inf LUFS"):
+        parse_level("9" * 400, "LUFS", -40, -8)
     with pytest.raises(UnitError, match="expected a level such as"):
         parse_level("-1 dBTP", "LUFS", -40, -8)
 

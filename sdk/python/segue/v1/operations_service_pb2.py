@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from segue.v1 import session_pb2 as segue_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!segue/v1/operations_service.proto\x12\x08segue.v1\x1a\x16segue/v1/session.proto\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"w\n\x14ListSessionsResponse\x12#\n\x08sessions\x18\x01 \x03(\x0b\x32\x11.segue.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nfree_slots\x18\x04 \x01(\x05\"(\n\x14WatchSessionsRequest\x12\x10\n\x08\x65very_ms\x18\x01 \x01(\x05\"\x8d\x01\n\x15WatchSessionsResponse\x12#\n\x08sessions\x18\x01 \x03(\x0b\x32\x11.segue.v1.Session\x12\x1a\n\x12\x63losed_session_ids\x18\x02 \x03(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nfree_slots\x18\x04 \x01(\x05\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"0\n\x0c\x44rainRequest\x12\x10\n\x08grace_ms\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\"!\n\rDrainResponse\x12\x10\n\x08sessions\x18\x01 \x01(\x05\x32\xf0\x01\n\x11OperationsService\x12M\n\x0cListSessions\x12\x1d.segue.v1.ListSessionsRequest\x1a\x1e.segue.v1.ListSessionsResponse\x12R\n\rWatchSessions\x12\x1e.segue.v1.WatchSessionsRequest\x1a\x1f.segue.v1.WatchSessionsResponse0\x01\x12\x38\n\x05\x44rain\x12\x16.segue.v1.DrainRequest\x1a\x17.segue.v1.DrainResponseB\x0b\xaa\x02\x08Segue.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!segue/v1/operations_service.proto\x12\x08segue.v1\x1a\x16segue/v1/session.proto\"<\n\x13ListSessionsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"w\n\x14ListSessionsResponse\x12#\n\x08sessions\x18\x01 \x03(\x0b\x32\x11.segue.v1.Session\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nfree_slots\x18\x04 \x01(\x05\"(\n\x14WatchSessionsRequest\x12\x10\n\x08\x65very_ms\x18\x01 \x01(\x05\"\x8d\x01\n\x15WatchSessionsResponse\x12#\n\x08sessions\x18\x01 \x03(\x0b\x32\x11.segue.v1.Session\x12\x1a\n\x12\x63losed_session_ids\x18\x02 \x03(\t\x12\r\n\x05slots\x18\x03 \x01(\x05\x12\x12\n\nfree_slots\x18\x04 \x01(\x05\x12\x10\n\x08\x64raining\x18\x05 \x01(\x08\"0\n\x0c\x44rainRequest\x12\x10\n\x08grace_ms\x18\x01 \x01(\x05\x12\x0e\n\x06reason\x18\x02 \x01(\t\"!\n\rDrainResponse\x12\x10\n\x08sessions\x18\x01 \x01(\x05\"K\n\x14\x43loseSessionsRequest\x12\x0e\n\x06tenant\x18\x01 \x01(\t\x12\x13\n\x0bsession_ids\x18\x02 \x03(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\":\n\x15\x43loseSessionsResponse\x12\x0e\n\x06\x63losed\x18\x01 \x01(\x05\x12\x11\n\tsuspended\x18\x02 \x01(\x05\x32\xc2\x02\n\x11OperationsService\x12M\n\x0cListSessions\x12\x1d.segue.v1.ListSessionsRequest\x1a\x1e.segue.v1.ListSessionsResponse\x12R\n\rWatchSessions\x12\x1e.segue.v1.WatchSessionsRequest\x1a\x1f.segue.v1.WatchSessionsResponse0\x01\x12\x38\n\x05\x44rain\x12\x16.segue.v1.DrainRequest\x1a\x17.segue.v1.DrainResponse\x12P\n\rCloseSessions\x12\x1e.segue.v1.CloseSessionsRequest\x1a\x1f.segue.v1.CloseSessionsResponseB\x0b\xaa\x02\x08Segue.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DRAINREQUEST']._serialized_end=488
   _globals['_DRAINRESPONSE']._serialized_start=490
   _globals['_DRAINRESPONSE']._serialized_end=523
-  _globals['_OPERATIONSSERVICE']._serialized_start=526
-  _globals['_OPERATIONSSERVICE']._serialized_end=766
+  _globals['_CLOSESESSIONSREQUEST']._serialized_start=525
+  _globals['_CLOSESESSIONSREQUEST']._serialized_end=600
+  _globals['_CLOSESESSIONSRESPONSE']._serialized_start=602
+  _globals['_CLOSESESSIONSRESPONSE']._serialized_end=660
+  _globals['_OPERATIONSSERVICE']._serialized_start=663
+  _globals['_OPERATIONSSERVICE']._serialized_end=985
 # @@protoc_insertion_point(module_scope)

@@ -50,6 +50,11 @@ class OperationsServiceStub:
                 request_serializer=segue_dot_v1_dot_operations__service__pb2.DrainRequest.SerializeToString,
                 response_deserializer=segue_dot_v1_dot_operations__service__pb2.DrainResponse.FromString,
                 _registered_method=True)
+        self.CloseSessions = channel.unary_unary(
+                '/segue.v1.OperationsService/CloseSessions',
+                request_serializer=segue_dot_v1_dot_operations__service__pb2.CloseSessionsRequest.SerializeToString,
+                response_deserializer=segue_dot_v1_dot_operations__service__pb2.CloseSessionsResponse.FromString,
+                _registered_method=True)
 
 
 class OperationsServiceServicer:
@@ -77,6 +82,14 @@ class OperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CloseSessions(self, request, context):
+        """Close sessions of a tenant, or by id, suspended ones too. Whoever listens gets Goodbye REASON_CLOSED. A client that
+        comes back all the same, by a resume point, is refused only if the tenant may begin no sessions any more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_OperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -94,6 +107,11 @@ def add_OperationsServiceServicer_to_server(servicer, server):
                     servicer.Drain,
                     request_deserializer=segue_dot_v1_dot_operations__service__pb2.DrainRequest.FromString,
                     response_serializer=segue_dot_v1_dot_operations__service__pb2.DrainResponse.SerializeToString,
+            ),
+            'CloseSessions': grpc.unary_unary_rpc_method_handler(
+                    servicer.CloseSessions,
+                    request_deserializer=segue_dot_v1_dot_operations__service__pb2.CloseSessionsRequest.FromString,
+                    response_serializer=segue_dot_v1_dot_operations__service__pb2.CloseSessionsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -178,6 +196,33 @@ class OperationsService:
             '/segue.v1.OperationsService/Drain',
             segue_dot_v1_dot_operations__service__pb2.DrainRequest.SerializeToString,
             segue_dot_v1_dot_operations__service__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CloseSessions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/segue.v1.OperationsService/CloseSessions',
+            segue_dot_v1_dot_operations__service__pb2.CloseSessionsRequest.SerializeToString,
+            segue_dot_v1_dot_operations__service__pb2.CloseSessionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

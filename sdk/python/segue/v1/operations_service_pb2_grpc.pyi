@@ -42,6 +42,10 @@ class OperationsServiceStub:
     """The sessions of this server, and what changes."""
     Drain: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.DrainRequest, _operations_service_pb2.DrainResponse]
     """Stop admitting, tell every listener Goodbye. Doesn't end the process."""
+    CloseSessions: _grpc.UnaryUnaryMultiCallable[_operations_service_pb2.CloseSessionsRequest, _operations_service_pb2.CloseSessionsResponse]
+    """Close sessions of a tenant, or by id, suspended ones too. Whoever listens gets Goodbye REASON_CLOSED. A client that
+    comes back all the same, by a resume point, is refused only if the tenant may begin no sessions any more.
+    """
 
 @_typing.type_check_only
 class OperationsServiceAsyncStub(OperationsServiceStub):
@@ -54,6 +58,10 @@ class OperationsServiceAsyncStub(OperationsServiceStub):
     """The sessions of this server, and what changes."""
     Drain: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.DrainRequest, _operations_service_pb2.DrainResponse]  # type: ignore[assignment]
     """Stop admitting, tell every listener Goodbye. Doesn't end the process."""
+    CloseSessions: _aio.UnaryUnaryMultiCallable[_operations_service_pb2.CloseSessionsRequest, _operations_service_pb2.CloseSessionsResponse]  # type: ignore[assignment]
+    """Close sessions of a tenant, or by id, suspended ones too. Whoever listens gets Goodbye REASON_CLOSED. A client that
+    comes back all the same, by a resume point, is refused only if the tenant may begin no sessions any more.
+    """
 
 class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """A server and its sessions, from the outside."""
@@ -81,5 +89,15 @@ class OperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_operations_service_pb2.DrainResponse, _abc.Awaitable[_operations_service_pb2.DrainResponse]]:
         """Stop admitting, tell every listener Goodbye. Doesn't end the process."""
+
+    @_abc_1.abstractmethod
+    def CloseSessions(
+        self,
+        request: _operations_service_pb2.CloseSessionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_operations_service_pb2.CloseSessionsResponse, _abc.Awaitable[_operations_service_pb2.CloseSessionsResponse]]:
+        """Close sessions of a tenant, or by id, suspended ones too. Whoever listens gets Goodbye REASON_CLOSED. A client that
+        comes back all the same, by a resume point, is refused only if the tenant may begin no sessions any more.
+        """
 
 def add_OperationsServiceServicer_to_server(servicer: OperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ from segue.v1 import audio_pb2 as segue_dot_v1_dot_audio__pb2
 from segue.v1 import session_pb2 as segue_dot_v1_dot_session__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15segue/v1/stream.proto\x12\x08segue.v1\x1a\x14segue/v1/audio.proto\x1a\x16segue/v1/session.proto\"\xcb\x01\n\x0cSessionReady\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.segue.v1.Session\x12%\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x15.segue.v1.AudioFormat\x12\x13\n\x0blistener_id\x18\x03 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x04 \x01(\x03\x12,\n\x0c\x63\x61pabilities\x18\x05 \x01(\x0b\x32\x16.segue.v1.Capabilities\x12\x17\n\x0freport_every_ms\x18\x06 \x01(\x05\"\xbb\x05\n\x05\x45vent\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x0c\n\x04take\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12/\n\rstate_changed\x18\x04 \x01(\x0b\x32\x16.segue.v1.StateChangedH\x00\x12\x39\n\x12transition_started\x18\x05 \x01(\x0b\x32\x1b.segue.v1.TransitionStartedH\x00\x12;\n\x13transition_finished\x18\x06 \x01(\x0b\x32\x1c.segue.v1.TransitionFinishedH\x00\x12\x1e\n\x04\x62\x65\x61t\x18\x07 \x01(\x0b\x32\x0e.segue.v1.BeatH\x00\x12\x1c\n\x03\x62\x61r\x18\x08 \x01(\x0b\x32\r.segue.v1.BarH\x00\x12\x33\n\x0fstinger_started\x18\t \x01(\x0b\x32\x18.segue.v1.StingerStartedH\x00\x12$\n\x07rewound\x18\n \x01(\x0b\x32\x11.segue.v1.RewoundH\x00\x12(\n\trefreshed\x18\x0b \x01(\x0b\x32\x13.segue.v1.RefreshedH\x00\x12\x31\n\x0estatus_changed\x18\x0c \x01(\x0b\x32\x17.segue.v1.StatusChangedH\x00\x12(\n\tadherence\x18\r \x01(\x0b\x32\x13.segue.v1.AdherenceH\x00\x12=\n\x14transition_cancelled\x18\x0e \x01(\x0b\x32\x1d.segue.v1.TransitionCancelledH\x00\x12\x35\n\x10stinger_finished\x18\x0f \x01(\x0b\x32\x19.segue.v1.StingerFinishedH\x00\x12\x37\n\x11parameter_changed\x18\x10 \x01(\x0b\x32\x1a.segue.v1.ParameterChangedH\x00\x42\x08\n\x06\x64\x65tail\"4\n\x0cStateChanged\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\"^\n\x11TransitionStarted\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\x12\x16\n\x0elength_samples\x18\x03 \x01(\x03\x12\x0b\n\x03via\x18\x04 \x01(\t\"O\n\x12TransitionFinished\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\x12\x13\n\x0binterrupted\x18\x03 \x01(\x08\"7\n\x13TransitionCancelled\x12\x10\n\x08to_state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1f\n\x0fStingerFinished\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x10ParameterChanged\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x19\n\x11\x61rrives_at_sample\x18\x03 \x01(\x03\"Y\n\x04\x42\x65\x61t\x12\x0c\n\x04\x62\x65\x61t\x18\x01 \x01(\x05\x12\x0b\n\x03\x62\x61r\x18\x02 \x01(\x05\x12\x0b\n\x03\x62pm\x18\x03 \x01(\x02\x12\x15\n\rbeats_per_bar\x18\x04 \x01(\x05\x12\x12\n\nconfidence\x18\x05 \x01(\x02\"_\n\x03\x42\x61r\x12\x0b\n\x03\x62\x61r\x18\x01 \x01(\x05\x12\x13\n\x0bphrase_bars\x18\x02 \x01(\x05\x12\x0b\n\x03\x62pm\x18\x03 \x01(\x02\x12\x15\n\rbeats_per_bar\x18\x04 \x01(\x05\x12\x12\n\nconfidence\x18\x05 \x01(\x02\"U\n\x0eStingerStarted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0elength_samples\x18\x02 \x01(\x03\x12\x0c\n\x04\x63lip\x18\x03 \x01(\t\x12\x0f\n\x07gain_db\x18\x04 \x01(\x02\"(\n\x07Rewound\x12\x1d\n\x15replaced_until_sample\x18\x01 \x01(\x03\"\xc2\x01\n\tRefreshed\x12(\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x19.segue.v1.Refreshed.Cause\x12\x0c\n\x04seed\x18\x02 \x01(\x03\"}\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41USE_REQUESTED\x10\x01\x12\x11\n\rCAUSE_SILENCE\x10\x02\x12\x0e\n\nCAUSE_LOOP\x10\x03\x12\x14\n\x10\x43\x41USE_OVER_RANGE\x10\x04\x12\x0f\n\x0b\x43\x41USE_DRIFT\x10\x05\"8\n\rStatusChanged\x12\'\n\x06status\x18\x01 \x01(\x0e\x32\x17.segue.v1.SessionStatus\"\x1f\n\tAdherence\x12\x12\n\nsimilarity\x18\x01 \x01(\x02\":\n\x0bResumePoint\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x0e\n\x06sample\x18\x02 \x01(\x03\x12\x0c\n\x04take\x18\x03 \x01(\x05\"\xe4\x02\n\x07Warning\x12$\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x16.segue.v1.Warning.Code\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06sample\x18\x03 \x01(\x03\"\x91\x02\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43ODE_CAPABILITY_MISSING\x10\x01\x12\x1e\n\x1a\x43ODE_PROMPT_NOT_UNDERSTOOD\x10\x02\x12\x18\n\x14\x43ODE_PROMPT_FILTERED\x10\x03\x12\x17\n\x13\x43ODE_REWIND_LIMITED\x10\x04\x12\x12\n\x0e\x43ODE_LEAD_LOST\x10\x05\x12\x1c\n\x18\x43ODE_JUMPED_TO_LIVE_EDGE\x10\x06\x12\x15\n\x11\x43ODE_CLOCK_UNSURE\x10\x07\x12\x11\n\rCODE_EXPIRING\x10\x08\x12\x10\n\x0c\x43ODE_CLAMPED\x10\t\x12\x15\n\x11\x43ODE_STILL_FAULTY\x10\n\"\xbd\x02\n\x07Goodbye\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.segue.v1.Goodbye.Reason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x05\x12\x13\n\x0bnext_sample\x18\x04 \x01(\x03\"\xc9\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n\rREASON_CLOSED\x10\x01\x12\x12\n\x0eREASON_STOPPED\x10\x02\x12\x13\n\x0fREASON_DRAINING\x10\x03\x12\x18\n\x14REASON_SLOW_LISTENER\x10\x04\x12\x0f\n\x0bREASON_IDLE\x10\x05\x12\x10\n\x0cREASON_FAULT\x10\x06\x12\x14\n\x10REASON_SUSPENDED\x10\x07\x12\x18\n\x14REASON_TOKEN_EXPIRED\x10\x08\x42\x0b\xaa\x02\x08Segue.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15segue/v1/stream.proto\x12\x08segue.v1\x1a\x14segue/v1/audio.proto\x1a\x16segue/v1/session.proto\"\xe2\x01\n\x0cSessionReady\x12\"\n\x07session\x18\x01 \x01(\x0b\x32\x11.segue.v1.Session\x12%\n\x06\x66ormat\x18\x02 \x01(\x0b\x32\x15.segue.v1.AudioFormat\x12\x13\n\x0blistener_id\x18\x03 \x01(\t\x12\x14\n\x0c\x66irst_sample\x18\x04 \x01(\x03\x12,\n\x0c\x63\x61pabilities\x18\x05 \x01(\x0b\x32\x16.segue.v1.Capabilities\x12\x17\n\x0freport_every_ms\x18\x06 \x01(\x05\x12\x15\n\rsession_token\x18\x07 \x01(\t\"\xbb\x05\n\x05\x45vent\x12\x0e\n\x06sample\x18\x01 \x01(\x03\x12\x0c\n\x04take\x18\x02 \x01(\x05\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12/\n\rstate_changed\x18\x04 \x01(\x0b\x32\x16.segue.v1.StateChangedH\x00\x12\x39\n\x12transition_started\x18\x05 \x01(\x0b\x32\x1b.segue.v1.TransitionStartedH\x00\x12;\n\x13transition_finished\x18\x06 \x01(\x0b\x32\x1c.segue.v1.TransitionFinishedH\x00\x12\x1e\n\x04\x62\x65\x61t\x18\x07 \x01(\x0b\x32\x0e.segue.v1.BeatH\x00\x12\x1c\n\x03\x62\x61r\x18\x08 \x01(\x0b\x32\r.segue.v1.BarH\x00\x12\x33\n\x0fstinger_started\x18\t \x01(\x0b\x32\x18.segue.v1.StingerStartedH\x00\x12$\n\x07rewound\x18\n \x01(\x0b\x32\x11.segue.v1.RewoundH\x00\x12(\n\trefreshed\x18\x0b \x01(\x0b\x32\x13.segue.v1.RefreshedH\x00\x12\x31\n\x0estatus_changed\x18\x0c \x01(\x0b\x32\x17.segue.v1.StatusChangedH\x00\x12(\n\tadherence\x18\r \x01(\x0b\x32\x13.segue.v1.AdherenceH\x00\x12=\n\x14transition_cancelled\x18\x0e \x01(\x0b\x32\x1d.segue.v1.TransitionCancelledH\x00\x12\x35\n\x10stinger_finished\x18\x0f \x01(\x0b\x32\x19.segue.v1.StingerFinishedH\x00\x12\x37\n\x11parameter_changed\x18\x10 \x01(\x0b\x32\x1a.segue.v1.ParameterChangedH\x00\x42\x08\n\x06\x64\x65tail\"4\n\x0cStateChanged\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\"^\n\x11TransitionStarted\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\x12\x16\n\x0elength_samples\x18\x03 \x01(\x03\x12\x0b\n\x03via\x18\x04 \x01(\t\"O\n\x12TransitionFinished\x12\x12\n\nfrom_state\x18\x01 \x01(\t\x12\x10\n\x08to_state\x18\x02 \x01(\t\x12\x13\n\x0binterrupted\x18\x03 \x01(\x08\"7\n\x13TransitionCancelled\x12\x10\n\x08to_state\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x1f\n\x0fStingerFinished\x12\x0c\n\x04name\x18\x01 \x01(\t\"J\n\x10ParameterChanged\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01\x12\x19\n\x11\x61rrives_at_sample\x18\x03 \x01(\x03\"Y\n\x04\x42\x65\x61t\x12\x0c\n\x04\x62\x65\x61t\x18\x01 \x01(\x05\x12\x0b\n\x03\x62\x61r\x18\x02 \x01(\x05\x12\x0b\n\x03\x62pm\x18\x03 \x01(\x02\x12\x15\n\rbeats_per_bar\x18\x04 \x01(\x05\x12\x12\n\nconfidence\x18\x05 \x01(\x02\"_\n\x03\x42\x61r\x12\x0b\n\x03\x62\x61r\x18\x01 \x01(\x05\x12\x13\n\x0bphrase_bars\x18\x02 \x01(\x05\x12\x0b\n\x03\x62pm\x18\x03 \x01(\x02\x12\x15\n\rbeats_per_bar\x18\x04 \x01(\x05\x12\x12\n\nconfidence\x18\x05 \x01(\x02\"U\n\x0eStingerStarted\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0elength_samples\x18\x02 \x01(\x03\x12\x0c\n\x04\x63lip\x18\x03 \x01(\t\x12\x0f\n\x07gain_db\x18\x04 \x01(\x02\"(\n\x07Rewound\x12\x1d\n\x15replaced_until_sample\x18\x01 \x01(\x03\"\xc2\x01\n\tRefreshed\x12(\n\x05\x63\x61use\x18\x01 \x01(\x0e\x32\x19.segue.v1.Refreshed.Cause\x12\x0c\n\x04seed\x18\x02 \x01(\x03\"}\n\x05\x43\x61use\x12\x15\n\x11\x43\x41USE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x43\x41USE_REQUESTED\x10\x01\x12\x11\n\rCAUSE_SILENCE\x10\x02\x12\x0e\n\nCAUSE_LOOP\x10\x03\x12\x14\n\x10\x43\x41USE_OVER_RANGE\x10\x04\x12\x0f\n\x0b\x43\x41USE_DRIFT\x10\x05\"8\n\rStatusChanged\x12\'\n\x06status\x18\x01 \x01(\x0e\x32\x17.segue.v1.SessionStatus\"\x1f\n\tAdherence\x12\x12\n\nsimilarity\x18\x01 \x01(\x02\":\n\x0bResumePoint\x12\r\n\x05token\x18\x01 \x01(\x0c\x12\x0e\n\x06sample\x18\x02 \x01(\x03\x12\x0c\n\x04take\x18\x03 \x01(\x05\"\xe4\x02\n\x07Warning\x12$\n\x04\x63ode\x18\x01 \x01(\x0e\x32\x16.segue.v1.Warning.Code\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06sample\x18\x03 \x01(\x03\"\x91\x02\n\x04\x43ode\x12\x14\n\x10\x43ODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x43ODE_CAPABILITY_MISSING\x10\x01\x12\x1e\n\x1a\x43ODE_PROMPT_NOT_UNDERSTOOD\x10\x02\x12\x18\n\x14\x43ODE_PROMPT_FILTERED\x10\x03\x12\x17\n\x13\x43ODE_REWIND_LIMITED\x10\x04\x12\x12\n\x0e\x43ODE_LEAD_LOST\x10\x05\x12\x1c\n\x18\x43ODE_JUMPED_TO_LIVE_EDGE\x10\x06\x12\x15\n\x11\x43ODE_CLOCK_UNSURE\x10\x07\x12\x11\n\rCODE_EXPIRING\x10\x08\x12\x10\n\x0c\x43ODE_CLAMPED\x10\t\x12\x15\n\x11\x43ODE_STILL_FAULTY\x10\n\"\xbd\x02\n\x07Goodbye\x12(\n\x06reason\x18\x01 \x01(\x0e\x32\x18.segue.v1.Goodbye.Reason\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x03 \x01(\x05\x12\x13\n\x0bnext_sample\x18\x04 \x01(\x03\"\xc9\x01\n\x06Reason\x12\x16\n\x12REASON_UNSPECIFIED\x10\x00\x12\x11\n\rREASON_CLOSED\x10\x01\x12\x12\n\x0eREASON_STOPPED\x10\x02\x12\x13\n\x0fREASON_DRAINING\x10\x03\x12\x18\n\x14REASON_SLOW_LISTENER\x10\x04\x12\x0f\n\x0bREASON_IDLE\x10\x05\x12\x10\n\x0cREASON_FAULT\x10\x06\x12\x14\n\x10REASON_SUSPENDED\x10\x07\x12\x18\n\x14REASON_TOKEN_EXPIRED\x10\x08\x42\x0b\xaa\x02\x08Segue.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,45 +35,45 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\252\002\010Segue.V1'
   _globals['_SESSIONREADY']._serialized_start=82
-  _globals['_SESSIONREADY']._serialized_end=285
-  _globals['_EVENT']._serialized_start=288
-  _globals['_EVENT']._serialized_end=987
-  _globals['_STATECHANGED']._serialized_start=989
-  _globals['_STATECHANGED']._serialized_end=1041
-  _globals['_TRANSITIONSTARTED']._serialized_start=1043
-  _globals['_TRANSITIONSTARTED']._serialized_end=1137
-  _globals['_TRANSITIONFINISHED']._serialized_start=1139
-  _globals['_TRANSITIONFINISHED']._serialized_end=1218
-  _globals['_TRANSITIONCANCELLED']._serialized_start=1220
-  _globals['_TRANSITIONCANCELLED']._serialized_end=1275
-  _globals['_STINGERFINISHED']._serialized_start=1277
-  _globals['_STINGERFINISHED']._serialized_end=1308
-  _globals['_PARAMETERCHANGED']._serialized_start=1310
-  _globals['_PARAMETERCHANGED']._serialized_end=1384
-  _globals['_BEAT']._serialized_start=1386
-  _globals['_BEAT']._serialized_end=1475
-  _globals['_BAR']._serialized_start=1477
-  _globals['_BAR']._serialized_end=1572
-  _globals['_STINGERSTARTED']._serialized_start=1574
-  _globals['_STINGERSTARTED']._serialized_end=1659
-  _globals['_REWOUND']._serialized_start=1661
-  _globals['_REWOUND']._serialized_end=1701
-  _globals['_REFRESHED']._serialized_start=1704
-  _globals['_REFRESHED']._serialized_end=1898
-  _globals['_REFRESHED_CAUSE']._serialized_start=1773
-  _globals['_REFRESHED_CAUSE']._serialized_end=1898
-  _globals['_STATUSCHANGED']._serialized_start=1900
-  _globals['_STATUSCHANGED']._serialized_end=1956
-  _globals['_ADHERENCE']._serialized_start=1958
-  _globals['_ADHERENCE']._serialized_end=1989
-  _globals['_RESUMEPOINT']._serialized_start=1991
-  _globals['_RESUMEPOINT']._serialized_end=2049
-  _globals['_WARNING']._serialized_start=2052
-  _globals['_WARNING']._serialized_end=2408
-  _globals['_WARNING_CODE']._serialized_start=2135
-  _globals['_WARNING_CODE']._serialized_end=2408
-  _globals['_GOODBYE']._serialized_start=2411
-  _globals['_GOODBYE']._serialized_end=2728
-  _globals['_GOODBYE_REASON']._serialized_start=2527
-  _globals['_GOODBYE_REASON']._serialized_end=2728
+  _globals['_SESSIONREADY']._serialized_end=308
+  _globals['_EVENT']._serialized_start=311
+  _globals['_EVENT']._serialized_end=1010
+  _globals['_STATECHANGED']._serialized_start=1012
+  _globals['_STATECHANGED']._serialized_end=1064
+  _globals['_TRANSITIONSTARTED']._serialized_start=1066
+  _globals['_TRANSITIONSTARTED']._serialized_end=1160
+  _globals['_TRANSITIONFINISHED']._serialized_start=1162
+  _globals['_TRANSITIONFINISHED']._serialized_end=1241
+  _globals['_TRANSITIONCANCELLED']._serialized_start=1243
+  _globals['_TRANSITIONCANCELLED']._serialized_end=1298
+  _globals['_STINGERFINISHED']._serialized_start=1300
+  _globals['_STINGERFINISHED']._serialized_end=1331
+  _globals['_PARAMETERCHANGED']._serialized_start=1333
+  _globals['_PARAMETERCHANGED']._serialized_end=1407
+  _globals['_BEAT']._serialized_start=1409
+  _globals['_BEAT']._serialized_end=1498
+  _globals['_BAR']._serialized_start=1500
+  _globals['_BAR']._serialized_end=1595
+  _globals['_STINGERSTARTED']._serialized_start=1597
+  _globals['_STINGERSTARTED']._serialized_end=1682
+  _globals['_REWOUND']._serialized_start=1684
+  _globals['_REWOUND']._serialized_end=1724
+  _globals['_REFRESHED']._serialized_start=1727
+  _globals['_REFRESHED']._serialized_end=1921
+  _globals['_REFRESHED_CAUSE']._serialized_start=1796
+  _globals['_REFRESHED_CAUSE']._serialized_end=1921
+  _globals['_STATUSCHANGED']._serialized_start=1923
+  _globals['_STATUSCHANGED']._serialized_end=1979
+  _globals['_ADHERENCE']._serialized_start=1981
+  _globals['_ADHERENCE']._serialized_end=2012
+  _globals['_RESUMEPOINT']._serialized_start=2014
+  _globals['_RESUMEPOINT']._serialized_end=2072
+  _globals['_WARNING']._serialized_start=2075
+  _globals['_WARNING']._serialized_end=2431
+  _globals['_WARNING_CODE']._serialized_start=2158
+  _globals['_WARNING_CODE']._serialized_end=2431
+  _globals['_GOODBYE']._serialized_start=2434
+  _globals['_GOODBYE']._serialized_end=2751
+  _globals['_GOODBYE_REASON']._serialized_start=2550
+  _globals['_GOODBYE_REASON']._serialized_end=2751
 # @@protoc_insertion_point(module_scope)

@@ -34,12 +34,17 @@ class SessionReady(_message.Message):
     FIRST_SAMPLE_FIELD_NUMBER: _builtins.int
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     REPORT_EVERY_MS_FIELD_NUMBER: _builtins.int
+    SESSION_TOKEN_FIELD_NUMBER: _builtins.int
     listener_id: _builtins.str
     """Names this stream in ReportPlayback and in controls."""
     first_sample: _builtins.int
     """First sample of the first chunk."""
     report_every_ms: _builtins.int
     """How often the server would like to hear a ReportPlayback."""
+    session_token: _builtins.str
+    """The token that the stream was asked for with, by the way to where the session is now: use it from here on. Empty if
+    the server gives out no such ways.
+    """
     @_builtins.property
     def session(self) -> _session_pb2.Session:
         """The session as it is now."""
@@ -61,10 +66,11 @@ class SessionReady(_message.Message):
         first_sample: _builtins.int = ...,
         capabilities: _session_pb2.Capabilities | None = ...,
         report_every_ms: _builtins.int = ...,
+        session_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "format", b"format", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "first_sample", b"first_sample", "format", b"format", "listener_id", b"listener_id", "report_every_ms", b"report_every_ms", "session", b"session"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "first_sample", b"first_sample", "format", b"format", "listener_id", b"listener_id", "report_every_ms", b"report_every_ms", "session", b"session", "session_token", b"session_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

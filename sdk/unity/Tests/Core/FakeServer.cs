@@ -39,6 +39,12 @@ namespace Segue.Tests
         /// <summary>What CreateSession with a resume point is refused with; null: it is not.</summary>
         public string RefusesResume { get; set; }
 
+        /// <summary>The code that goes with it.</summary>
+        public int RefusesResumeWith { get; set; } = 3;
+
+        /// <summary>The session's token as streams are told it at their beginning.</summary>
+        public string Way { get; set; } = "";
+
         /// <summary>Streams that are open.</summary>
         public int Listeners
         {
@@ -57,7 +63,7 @@ namespace Segue.Tests
                 case "CreateSession":
                     var create = Read(new CreateSessionRequest(), request);
                     Created.Enqueue(create);
-                    if (create.Resume != null && RefusesResume != null) return Refused(3, RefusesResume);
+                    if (create.Resume != null && RefusesResume != null) return Refused(RefusesResumeWith, RefusesResume);
                     string id = "s-" + Created.Count;
                     if (create.Resume != null && create.Resume.SessionToken.Length > 0) id = create.Resume.SessionToken.Replace("token of ", "");
                     lock (_lock) Sessions.Add(id);
@@ -79,6 +85,7 @@ namespace Segue.Tests
                                 Format = new AudioFormat { Encoding = AudioEncoding.S16 },
                                 Session = new Session { SessionId = listen.SessionId, State = "explore", Status = SessionStatus.Playing },
                                 ReportEveryMs = 50,
+                                SessionToken = Way,
                             },
                         });
                         return pipe;
@@ -93,6 +100,7 @@ namespace Segue.Tests
                 case "PostEvent":
                     var post = Read(new PostEventRequest(), request);
                     Controls.Enqueue(post.Control);
+                    Tokens.Enqueue(token);
                     bool isThere;
                     lock (_lock) isThere = Sessions.Contains(post.Control.SessionId);
                     if (!isThere) return Refused(5, "UNKNOWN_SESSION");

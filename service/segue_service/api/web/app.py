@@ -19,6 +19,7 @@ from segue_service.api.web.frames import BINARY_TYPES, Wire, timeout_of, wire_of
 from segue_service.api.web.origins import Headers, Origins
 from segue_service.config import Settings
 from segue_service.errors import Refused, too_large
+from segue_service.observe.pulse import ALIVE, READY, Pulse
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -48,24 +49,25 @@ class Gone(Exception):  # noqa: N818 (nobody is told)
 class WebAdapter:
     """One per server. Reads nothing of a body that is too large; a stream's task is its handler's to cancel."""
 
-    def __init__(self, methods: Iterable[Method], settings: Settings, desk: Desk, is_ready: Callable[[], bool]) -> None:
+    def __init__(self, methods: Iterable[Method], settings: Settings, desk: Desk, pulse: Pulse) -> None:
         self._methods = {method.path: method for method in methods}
-        self._settings, self._desk, self._is_ready = settings, desk, is_ready
+        self._settings, self._desk, self._pulse = settings, desk, pulse
         self._origins = Origins(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-        origin, wire = headers.get("origin"), wire_of(headers)
+        origin, wire, connection = headers.get("origin"), wire_of(headers), scope["state"]["connection"]
         allowed = [] if origin is None else self._origins.headers(origin)
         plain = self._plain(scope["method"], scope["path"], headers, allowed)
         if plain is not None:
-            await _tell_plain(send, plain)
+            await _tell_plain(connection, receive, send, plain)
             return
         if wire is None:
-            await _tell_plain(send, _Plain(415, f"content-type: expected {BINARY_TYPES[1]}\n", allowed))
+            plain = _Plain(415, f"content-type: expected {BINARY_TYPES[1]}\n", allowed)
+            await _tell_plain(connection, receive, send, plain)
             return
-        exchange = _Exchange(scope["state"]["connection"], receive, send, wire, allowed)
+        exchange = _Exchange(connection, receive, send, wire, allowed)
         method = self._methods.get(scope["path"])
         if method is None:
             message = f"no method {scope['path'][:200]}"
@@ -80,11 +82,10 @@ class WebAdapter:
             return _Plain(403, f"pages of {origin[:200]} may not call this server: see the setting web_origins\n")
         if origin is not None and verb == "OPTIONS" and "access-control-request-method" in headers:
             return _Plain(204, "", self._origins.preflight(origin))
-        if path == "/healthz" and verb in ("GET", "HEAD"):
-            is_ready = self._is_ready()
-            return _Plain(200 if is_ready else 503, "ready\n" if is_ready else "not ready\n", allowed)
+        if path in (READY, ALIVE) and verb in ("GET", "HEAD"):  # the same here; the metrics' port tells them apart
+            return _Plain(*self._pulse.ready(), allowed)
         if verb != "POST":
-            message = "gRPC-Web: expected POST /segue.v1.LiveSoundtrackService/METHOD, or GET /healthz\n"
+            message = "gRPC-Web: expected POST /segue.v1.LiveSoundtrackService/METHOD, or GET /readyz\n"
             return _Plain(405, message, [*allowed, (b"allow", b"POST")])
         return None
 
@@ -178,14 +179,11 @@ class _Exchange:
             patience.cancel()
 
     async def forget(self) -> None:
-        """The connection is closing: return when the server below has been told, which else takes it for a fault."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_CLOSING_SECONDS):
-                await self._until_gone()
+        """As `_forget`."""
+        await _forget(self._receive)
 
     async def _until_gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+        await _until_gone(self._receive)
 
     async def _write(self, data: bytes, *, more: bool) -> None:
         if self._connection.is_closing():
@@ -194,6 +192,18 @@ class _Exchange:
             self._begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": self._headers})
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+async def _forget(receive: Receive) -> None:
+    """The connection is closing: return when the server below has been told, which else takes it for a fault."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING_SECONDS):
+            await _until_gone(receive)
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _peer(scope: Scope) -> str:
@@ -210,7 +220,10 @@ class _Plain:
     headers: Headers = field(default_factory=list)
 
 
-async def _tell_plain(send: Send, plain: _Plain) -> None:
+async def _tell_plain(connection: Connection, receive: Receive, send: Send, plain: _Plain) -> None:
+    if connection.is_closing():  # what came behind the request's head was no HTTP, and that has been answered
+        await _forget(receive)
+        return
     body = plain.text.encode()
     headers = [(b"content-type", b"text/plain; charset=utf-8"), *plain.headers]
     if plain.status != 204:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from typing import Any
 
@@ -185,6 +186,19 @@ async def test_pages_may_call_where_they_are_allowed(
                 assert "grpc-status" in response.headers["access-control-expose-headers"]
             else:
                 assert "web_origins" in (await response.body()).decode()
+
+
+async def test_a_head_with_something_else_behind_it_is_no_fault(rig: Any, caplog: Any) -> None:
+    """uvicorn answers what is no HTTP by itself, though it has begun to serve the request before."""
+    for kind in ("text/plain", BINARY):
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.server.web_port)
+        head = f"POST {INFO} HTTP/1.1\r\nhost: x\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n"
+        writer.write(head.encode() + b"no length\r\n")
+        assert (await reader.read()).startswith(b"HTTP/1.1 400")
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0.05)
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("uvicorn.error")] == []
 
 
 def test_a_server_that_others_reach_lets_no_page_call_unless_told() -> None:

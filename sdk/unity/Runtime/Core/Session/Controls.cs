@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 using System;
 using System.Collections.Generic;
+using System.Diagnostics;
 using System.Threading.Tasks;
 using Segue.Net;
 using Segue.V1;
@@ -11,7 +12,8 @@ namespace Segue
     /// <summary>The controls: each says where it will be heard. All throw <see cref="SegueException"/>.</summary>
     public sealed partial class SoundtrackSession
     {
-        private const int ControlTries = 6;
+        /// <summary>Between two tries of a control: its session may be back at any moment.</summary>
+        private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(0.5);
 
         /// <summary>Tell what happened in the game.</summary>
         /// <param name="at">Where what it sets off begins, if not where the soundtrack says.</param>
@@ -105,7 +107,7 @@ namespace Segue
         {
             await CreatedAsync().ConfigureAwait(false);
             var request = new GetSessionRequest { SessionId = Id };
-            return (await _channel.CallAsync("GetSession", request, new GetSessionResponse(), Token, _stop.Token).ConfigureAwait(false)).Session;
+            return (await SendAsync("GetSession", request, new GetSessionResponse()).ConfigureAwait(false)).Session;
         }
 
         private async Task<ControlHeader> HeaderAsync(
@@ -172,20 +174,29 @@ namespace Segue
         private async Task<T> SendAsync<T>(string method, IMessage request, T answer)
             where T : IMessage
         {
+            string id = Id;
+            var since = Stopwatch.StartNew();
             for (int attempt = 1; ; attempt++)
             {
                 try
                 {
                     return await _channel.CallAsync(method, request, answer, Token, _stop.Token).ConfigureAwait(false);
                 }
-                catch (SegueException error) when (
-                    attempt <= ControlTries && (error.IsUnknownSession || error.Code == StatusCode.Unavailable) && _listening.Reception.CanResume)
+                catch (SegueException error) when ((error.IsUnknownSession || error.Code == StatusCode.Unavailable) && _listening.BringsBack && Id == id)
                 {
                     // A suspended session that its server has lost meanwhile is brought back by whoever wants it.
                     if (error.IsUnknownSession) _listening.GoOn();
-                    await Task.Delay(Backoff.Before(attempt), _stop.Token).ConfigureAwait(false);
+                    var pause = Backoff.Before(attempt);
+                    if (pause > LongestPause) pause = LongestPause;
+                    if (since.Elapsed + pause > _channel.Timeout) throw NotBack(error);
+                    await Task.Delay(pause, _stop.Token).ConfigureAwait(false);
                 }
             }
         }
+
+        /// <summary>What to say instead of "no such session" where it may still come back.</summary>
+        private static SegueException NotBack(SegueException error) => !error.IsUnknownSession
+            ? error
+            : new SegueException(StatusCode.Unavailable, "the session is not back yet: " + error.Message, error) { Reason = error.Reason };
     }
 }

@@ -45,6 +45,9 @@ namespace Segue
 
         public Reception Reception => _reception;
 
+        /// <summary>Whether a session that its server has lost is brought back from here. Any thread.</summary>
+        public bool BringsBack => _reception.CanResume && State != ConnectionState.Stopped && State != ConnectionState.Failed;
+
         public int Reconnects { get; private set; }
 
         public int Resumes { get; private set; }
@@ -225,6 +228,8 @@ namespace Segue
         private void Begun(SessionReady ready)
         {
             _reporter.Every(ready.ReportEveryMs);
+            // Somebody else may have brought the session back, to somewhere else.
+            if (ready.SessionToken.Length > 0) _session.Opened(_session.Id, ready.SessionToken);
             if (ready.Session == null) return;
             _session.Fallback.Enter(ready.Session.State);
             _session.Mixer.End = SoundtrackSession.Stands(ready.Session.Status) ? ready.Session.HeadSample : long.MaxValue;

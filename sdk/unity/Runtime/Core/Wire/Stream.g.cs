@@ -706,6 +706,7 @@ namespace Segue.V1
         public long FirstSample { get; set; }
         public Capabilities Capabilities { get; set; }
         public int ReportEveryMs { get; set; }
+        public string SessionToken { get; set; } = "";
 
         public static SessionReady Parse(byte[] data)
         {
@@ -723,6 +724,7 @@ namespace Segue.V1
             if (FirstSample != 0) to.Int64(4, FirstSample);
             if (Capabilities != null) to.Message(5, Capabilities);
             if (ReportEveryMs != 0) to.Int64(6, ReportEveryMs);
+            if (SessionToken.Length > 0) to.String(7, SessionToken);
         }
 
         public void MergeFrom(ref ProtoReader from)
@@ -763,6 +765,9 @@ namespace Segue.V1
                     }
                     case 6 when type == 0:
                         ReportEveryMs = from.Int32();
+                        break;
+                    case 7 when type == 2:
+                        SessionToken = from.String();
                         break;
                     default: from.Skip(field, type); break;
                 }

@@ -5,13 +5,15 @@ extends RefCounted
 
 const Backoff := preload("res://addons/segue/core/session/backoff.gd")
 const Call := preload("res://addons/segue/core/net/call.gd")
+const ConnectionState := preload("res://addons/segue/core/session/connection_state.gd")
 const Link := preload("res://addons/segue/core/session/link.gd")
 const Outcome := preload("res://addons/segue/core/session/outcome.gd")
 const Status := preload("res://addons/segue/core/net/status.gd")
 
 ## Controls that may wait; while the network is gone, more would only come too late.
 const MOST: int = 32
-const TRIES: int = 6
+## Between two tries of a control: its session may be back at any moment.
+const LONGEST_PAUSE_S: float = 0.5
 
 var _link: Link
 var _waiting: Array[Waiting] = []
@@ -92,13 +94,31 @@ func _answered(control: Waiting, now_s: float) -> void:
 	control.tries += 1
 	var status: Status = call.status
 	var may_pass: bool = status.is_unknown_session or status.code == Status.UNAVAILABLE
-	if may_pass and control.tries <= TRIES and _link.reception.can_resume():
+	if may_pass and _is_brought_back(control):
 		# A suspended session that its server has lost meanwhile is brought back by whoever wants it.
 		if status.is_unknown_session:
 			_link.goes_on = true
-		_again_s = now_s + Backoff.before(control.tries)
-		return
+		var pause_s: float = minf(LONGEST_PAUSE_S, Backoff.before(control.tries))
+		if now_s + pause_s < control.since_s + Link.TIMEOUT_S:
+			_again_s = now_s + pause_s
+			return
+		status = _not_back(status)
 	_finish(Outcome.make(status, call.response.get("outcome", {})))
+
+
+## Whether the session of a control, had its server lost it, would come back.
+func _is_brought_back(control: Waiting) -> bool:
+	var is_over: bool = _link.has_failed() or _link.state == ConnectionState.State.STOPPED
+	return not is_over and _link.reception.can_resume() and control.fields["control"]["session_id"] == _link.id
+
+
+## What to say instead of "no such session" where it may still come back.
+static func _not_back(status: Status) -> Status:
+	if not status.is_unknown_session:
+		return status
+	var made: Status = Status.make(Status.UNAVAILABLE, "the session is not back yet: " + status.message)
+	made.reason = status.reason
+	return made
 
 
 func _finish(outcome: Outcome) -> void:

@@ -249,6 +249,8 @@ func _take(message: Dictionary, now_s: float) -> bool:
 		_link.reception.take(message)
 		if message.has("ready"):
 			_reporter.every(message["ready"].get("report_every_ms", 0))
+			# Somebody else may have brought the session back, to somewhere else.
+			_link.token = message["ready"].get("session_token", _link.token)
 			if message["ready"].has("session"):
 				ready.call(message["ready"]["session"])
 				_enter(ConnectionState.State.PLAYING)

@@ -300,6 +300,7 @@ const MESSAGES: Dictionary = {
 		32: ["first_sample", 1, 0, &"", ""],
 		42: ["capabilities", 7, 1, &"Capabilities", ""],
 		48: ["report_every_ms", 0, 0, &"", ""],
+		58: ["session_token", 5, 0, &"", ""],
 	},
 	&"SetParametersRequest":
 	{

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The real service for the end-to-end tests, on the fake engine or on the starter model: it can be killed and started
-again while they run.
+"""The real service for the end-to-end tests of Unity's and Godot's SDK, on the fake engine or on the starter model: it
+can be killed and started again while they run.
+
+It is started by `sdk/unity/test.py` and `sdk/godot/test.py`, belongs to neither and ships with neither; it wants the
+repository's .venv.
 
 Prints one line, its address and the port of its control socket, which takes "kill" and "start" and answers "ok". Ends
 with its standard input.
@@ -21,7 +24,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 SOUNDTRACKS = {
     "fake": ROOT / "tests" / "service" / "dungeon.soundtrack.yaml",
     "starter": ROOT / "examples" / "dungeon" / "dungeon.soundtrack.yaml",
