@@ -10,7 +10,7 @@ from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("--port", type=int, default=7471, help="gRPC-Web's port, which answers /healthz too")
+parser.add_argument("--port", type=int, default=7471, help="gRPC-Web's port, which answers /readyz too")
 parser.add_argument("--tls", action="store_true", help="the port speaks TLS; whose certificate it has is not asked")
 parser.add_argument("--certificate", type=Path, help="folder of tls.crt and tls.key to show, where one is asked for")
 options = parser.parse_args()
@@ -25,7 +25,7 @@ if options.tls:
 else:
     connection = HTTPConnection("127.0.0.1", options.port, timeout=3)
 try:
-    connection.request("GET", "/healthz")
+    connection.request("GET", "/readyz")
     status = connection.getresponse().status
 except (OSError, HTTPException) as error:
     sys.exit(f"health: 127.0.0.1:{options.port}: {error!r}")

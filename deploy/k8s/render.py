@@ -36,11 +36,11 @@ def values_of(overlay: str) -> dict[str, Any]:
     return values
 
 
-def rendered(values: Mapping[str, Any]) -> str:
+def rendered(values: Mapping[str, Any], release: str = "segue") -> str:
     """The chart's manifests under these values, as one stream. Raises what helm_python raises: a sentence of why."""
     chart = helm_python.Chart.load(str(CHART))
     documents = []
-    for _, text in sorted(chart.render(dict(values), name="segue", namespace=NAMESPACE).items()):
+    for _, text in sorted(chart.render(dict(values), name=release, namespace=NAMESPACE).items()):
         for document in text.split("\n---"):
             lines = [line.rstrip() for line in document.removeprefix("---").strip("\n").splitlines()]
             if any(line and not line.startswith("#") for line in lines):

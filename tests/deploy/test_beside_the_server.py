@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scripts that the images carry beside the server: health check, soundtrack sync, Agones bridge."""
+"""The scripts that the images carry beside the server: health check, Agones bridge."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -54,92 +53,15 @@ async def test_health() -> None:
     assert "ConnectionRefused" in gone.stderr
 
 
-async def test_soundtracks_come_in_while_it_runs(script: Any, tmp_path: Path, capsys: Any) -> None:
-    sync = script("docker/soundtrack_sync.py")
-    token, file = tmp_path / "token", tmp_path / "quiet.soundtrack.yaml"
-    token.write_text("a" * 32 + "\n")
-    file.write_text(TEXT)
-    async with served(operator_token="a" * 32) as server:
-        uploader = sync.Uploader(server.web_port, token, None)
-        known = sync.digests(tmp_path)
-
-        async def look() -> int:
-            await asyncio.to_thread(sync.look, tmp_path, known, uploader)
-            return server.library.get("quiet").version
-
-        assert await look() == 1
-        file.write_text(TEXT.replace("version: 1", "version: 2"))
-        assert await look() == 2
-        file.write_text(TEXT.replace("version: 1", "version: 3").replace("style: a", "style: b"))
-        assert await look() == 2
-        assert "refused, the server keeps what it has" in capsys.readouterr().err
-        await look()
-        assert capsys.readouterr().err == "", "what was refused is not tried again until it changes"
-        file.write_text(TEXT.replace("version: 1", "version: 4") + "# " + "x" * 20_000)
-        assert await look() == 4
-        file.write_text(TEXT.replace("version: 1", "version: 5"))
-        token.write_text("b" * 32)
-        assert await look() == 4
-    await asyncio.to_thread(sync.look, tmp_path, known, uploader)
-    file.write_text(TEXT.replace("version: 1", "version: 6"))
-    await asyncio.to_thread(sync.look, tmp_path, known, uploader)
-    assert "the server is away, later again" in capsys.readouterr().out
-    assert sync.changed(known, sync.digests(tmp_path)) == [file]
-
-
-class FakeAgones(BaseHTTPRequestHandler):
-    """Agones' side container, as far as the bridge knows it."""
-
-    state, count, capacity, calls = "Starting", 0, 0, list[str]()
-
-    def _answer(self) -> None:
-        kind = type(self)
-        body = json.loads(self.rfile.read(int(self.headers.get("content-length") or 0)) or b"{}")
-        kind.calls.append(self.path)
-        answer: dict[str, Any] = {}
-        if self.path == "/ready":
-            kind.state = "Ready"
-        elif self.path == "/gameserver":
-            answer = {"status": {"state": kind.state}}
-        elif self.path.startswith("/v1beta1/counters/"):
-            assert self.path.endswith("/sessions")
-            kind.capacity = int(body.get("capacity", kind.capacity))
-            kind.count += int(body.get("countDiff", 0))
-            answer = {"name": "sessions", "count": str(kind.count), "capacity": str(kind.capacity)}
-        data = json.dumps(answer).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_GET = do_POST = do_PATCH = _answer  # noqa: N815
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def agones() -> Iterator[tuple[int, type[FakeAgones]]]:
-    kind = type("One", (FakeAgones,), {"calls": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        yield server.server_port, kind
-        server.shutdown()
-        thread.join()
-
-
-def test_the_counter_holds_sessions_and_promises(script: Any, agones: tuple[int, type[FakeAgones]]) -> None:
+def test_the_counter_holds_sessions_and_promises(script: Any, agones: Callable[[], Any]) -> None:
     module = script("docker/agones_bridge.py")
-    port, fake = agones
-    bridge = module.Bridge(module.Agones(port), module.Promises(seconds=30), idle_seconds=60)
+    fake = agones()
+    bridge = module.Bridge(module.Agones(fake.port), module.Promises(seconds=30), idle_seconds=60)
 
-    def look(now: float, *, sessions: int = 0, created: int = 0, ready: bool = True) -> int:
-        bridge.look(module.Server(ready=ready, slots=4, sessions=sessions, created=created), now)
-        return fake.count
+    def look(now: float, *, sessions: int = 0, created: int = 0) -> int:
+        bridge.look(module.Server(ready=True, slots=4, sessions=sessions, created=created), now)
+        return int(fake.count)
 
-    look(0, ready=False)
-    assert fake.calls == [], "a server that warms up is not ready, and Agones waits"
     assert look(1) == 0
     assert (fake.state, fake.capacity) == ("Ready", 4)
 
@@ -148,19 +70,98 @@ def test_the_counter_holds_sessions_and_promises(script: Any, agones: tuple[int,
     assert look(3, sessions=1, created=1) == 2, "one of them has become a session"
     assert look(31.5, sessions=1, created=1) == 2
     assert look(32.5, sessions=1, created=1) == 1, "the other has not, for too long"
-    assert look(33, sessions=3, created=3) == 3, "sessions that nobody allocated count too"
-    fake.count += 3
-    assert look(34, sessions=3, created=3) == 4, "never more than there are slots"
+    fake.count += 1
+    assert look(33, sessions=2, created=2) == 2, "promised and taken between two looks"
+    assert look(34, sessions=3, created=3) == 3, "sessions that nobody allocated count too"
+    fake.count += 1
+    assert look(35, sessions=3, created=3) == 4
+    fake.count, fake.refuses = 3, True  # and something is wrong with Agones
+    with pytest.raises(OSError, match="500"):
+        look(36, sessions=3, created=3)
+    fake.refuses = False
+    assert look(37, sessions=3, created=3) == 4, "never more than there are slots"
     assert look(80, sessions=0, created=3) == 0
     assert fake.state == "Allocated"
-    look(93, created=3)
+    look(96, created=3)
     assert fake.state == "Allocated"
-    look(94, created=3)
+    look(97, created=3)
     assert fake.state == "Ready", "idle, so the Fleet may take it away"
+    look(98, sessions=1, created=4)
+    assert fake.state == "Allocated", "a session that came without an allocation is kept too"
 
-    told = len(fake.calls)
-    look(95, ready=False)
-    assert fake.calls[told:] == ["/health"], "a server that drains is healthy to its end"
+
+def test_health_until_it_is_ready_and_while_it_drains(script: Any, agones: Callable[[], Any]) -> None:
+    module = script("docker/agones_bridge.py")
+    fake = agones()
+
+    def bridge() -> Any:
+        return module.Bridge(module.Agones(fake.port), module.Promises(seconds=30), idle_seconds=60)
+
+    def said(one: Any, now: float, *, ready: bool = True, sessions: int = 0, created: int = 1) -> set[str]:
+        fake.calls.clear()
+        one.look(module.Server(ready=ready, slots=4, sessions=sessions, created=created), now)
+        return set(fake.calls)
+
+    first = bridge()
+    first.look(None, 0)
+    assert fake.calls == ["/health"], "weights are being brought, say"
+    assert said(first, 1, ready=False, created=0) == {"/health"}, "it warms up"
+    assert "/ready" in said(first, 2, created=0)
+    fake.count, fake.state = 2, "Allocated"
+    said(first, 3, sessions=1)
+    assert (fake.count, fake.capacity) == (2, 4), "a session, and a promise"
+
+    assert "/health" in said(first, 4, ready=False, sessions=1), "a server that drains is healthy to its end"
+    assert (fake.count, fake.capacity) == (1, 1), "nothing more is allocated to it"
+    said(first, 5, ready=False)
+    assert (fake.count, fake.capacity) == (0, 0)
+    said(first, 40, sessions=3)
+    assert (fake.count, fake.capacity) == (3, 4), "it was only for a while"
+
+    fake.state = "Allocated"
+    assert "/ready" not in said(bridge(), 41, sessions=3), "a bridge that begins anew puts nobody's session at risk"
+    fake.calls.clear()
+    first.look(None, 42)
+    assert fake.calls == [], "a server that is gone is not healthy"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nsegue_ready 1",  # IncompleteRead
+        b"what?\r\n\r\n",  # BadStatusLine
+        b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\nsegue_ready 1",
+        b"",
+    ],
+)
+def test_an_answer_that_is_cut_off_is_none(script: Any, answer: bytes) -> None:
+    module = script("docker/agones_bridge.py")
+    with socket.create_server(("127.0.0.1", 0)) as door:
+
+        def serve() -> None:
+            connection, _ = door.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        assert module.asked(f"http://127.0.0.1:{door.getsockname()[1]}/metrics") is None
+        thread.join()
+
+
+def test_the_bridge_outlives_what_goes_wrong_and_ends_when_told(agones: Callable[[], Any]) -> None:
+    fake = agones()
+    fake.garbles = True
+    command = [sys.executable, "-I", str(DOCKER / "agones_bridge.py"), "--metrics-port", "1"]
+    with subprocess.Popen(command, env={"AGONES_SDK_HTTP_PORT": str(fake.port)}, stderr=subprocess.PIPE) as bridge:
+        assert bridge.stderr is not None
+        assert b"agones bridge: Agones: " in bridge.stderr.readline()
+        fake.garbles = False
+        assert b"agones bridge: the server does not answer" in bridge.stderr.readline()
+        bridge.terminate()
+        assert bridge.wait(timeout=30) == 0
+    assert set(fake.calls) == {"/health"}
 
 
 async def test_the_bridge_reads_the_servers_own_metrics(script: Any) -> None:
@@ -168,5 +169,8 @@ async def test_the_bridge_reads_the_servers_own_metrics(script: Any) -> None:
 
     module = script("docker/agones_bridge.py")
     async with served() as server:
-        said = module.server_of(generate_latest(server.metrics.registry).decode())
-    assert said == module.Server(ready=True, slots=2, sessions=0, created=0)
+        warm = module.server_of(generate_latest(server.metrics.registry).decode())
+        await server.registry.drain("over")
+        drains = module.server_of(generate_latest(server.metrics.registry).decode())
+    assert warm == module.Server(ready=True, slots=2, sessions=0, created=0)
+    assert not drains.ready

@@ -92,7 +92,7 @@ def test_services_routes_and_probes_name_ports_that_there_are(
     for service in named(manifests, "Service").values():
         [template] = [one for one in templates.values() if selects(service["spec"]["selector"], one)]
         assert all(port["targetPort"] in ports_of(template) for port in service["spec"]["ports"])
-    for route in named(manifests, "GRPCRoute").values():
+    for route in (*named(manifests, "GRPCRoute").values(), *named(manifests, "HTTPRoute").values()):
         for backend in (backend for rule in route["spec"]["rules"] for backend in rule["backendRefs"]):
             ports = named(manifests, "Service")[backend["name"]]["spec"]["ports"]
             assert backend["port"] in {port["port"] for port in ports}
@@ -121,6 +121,7 @@ def test_scalers_name_what_they_scale(manifests: list[Manifest]) -> None:
     for one in named(manifests, "FleetAutoscaler").values():
         fleet = named(manifests, "Fleet")[one["spec"]["fleetName"]]
         assert one["spec"]["policy"]["counter"]["key"] in fleet["spec"]["template"]["spec"]["counters"]
+        assert "replicas" not in fleet["spec"], "the scaler's number would be undone by every apply"
 
 
 def test_metrics_that_are_asked_for_are_counted(overlays: dict[str, list[Manifest]]) -> None:

@@ -1,6 +1,12 @@
 {{/* SPDX-License-Identifier: Apache-2.0 */}}
+{{/* Of all that is made; no name here is as long as 63. A name that had to be changed is told apart by a hash. */}}
 {{- define "segue.name" -}}
-{{- .Release.Name | trunc 40 | trimSuffix "-" -}}
+{{- $name := .Release.Name | replace "." "-" -}}
+{{- if or (ne $name .Release.Name) (gt (len $name) 40) -}}
+{{- printf "%s-%s" ($name | trunc 31 | trimSuffix "-") (.Release.Name | sha256sum | trunc 8) -}}
+{{- else -}}
+{{- $name -}}
+{{- end -}}
 {{- end }}
 
 {{- define "segue.labels" -}}
@@ -35,7 +41,8 @@ app.kubernetes.io/component: server
 {{/* The settings file of `segue serve`. What the chart decides wins over .Values.settings. */}}
 {{- define "segue.settings" -}}
 {{- $own := dict "host" "0.0.0.0" "port" 7470 "web_host" "0.0.0.0" "web_port" 7471 "metrics_host" "0.0.0.0"
-  "metrics_port" 9464 "log_format" "json" "drain_ms" .Values.drain.ms "goodbye_ms" .Values.drain.goodbyeMs -}}
+  "metrics_port" 9464 "drain_ms" .Values.drain.ms "goodbye_ms" .Values.drain.goodbyeMs -}}
+{{- if not .Values.soundtracks.hotReload }}{{ $_ := set $own "soundtrack_reload_ms" 0 }}{{ end -}}
 {{- if .Values.allowAnonymous }}{{ $_ := set $own "allow_anonymous" true }}{{ end -}}
 {{- if .Values.secrets.tenants }}{{ $_ := set $own "tenants_file" "/etc/segue/tenants/tenants.yaml" }}{{ end -}}
 {{- if .Values.secrets.jwks -}}
@@ -51,7 +58,7 @@ app.kubernetes.io/component: server
 {{- $_ := set $own "tls_key" "/etc/segue/tls/tls.key" -}}
 {{- if .Values.tls.clientCertificates }}{{ $_ := set $own "tls_client_ca" "/etc/segue/tls/ca.crt" }}{{ end -}}
 {{- end -}}
-{{- merge $own .Values.settings | toPrettyJson -}}
+{{- merge $own .Values.settings (dict "log_format" "json") | toPrettyJson -}}
 {{- end }}
 
 {{/* Folder below /etc/segue → Secret. */}}

@@ -13,18 +13,15 @@ annotations:
   {{- with .Values.podAnnotations }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- end }}
 
-{{/* Kubernetes' grpc probe speaks no TLS, and its HTTPS probe shows no certificate. Both ask the same event loop. */}}
-{{- define "segue.probe" -}}
-{{- if .Values.tls.clientCertificates -}}
-exec: { command: [python, /opt/segue/health.py, --tls, --certificate, /etc/segue/tls] }
-timeoutSeconds: 4
-{{- else if .Values.tls.secretName -}}
-httpGet: { path: /healthz, port: web, scheme: HTTPS }
-timeoutSeconds: 2
+{{/* Whether it takes sessions. Kubernetes' grpc probe speaks no TLS, and its HTTPS probe shows no certificate: with TLS
+     the port of the metrics is asked, which has none. */}}
+{{- define "segue.readyProbe" -}}
+{{- if .Values.tls.secretName -}}
+httpGet: { path: /readyz, port: metrics }
 {{- else -}}
 grpc: { port: 7470 }
+{{- end }}
 timeoutSeconds: 2
-{{- end -}}
 {{- end }}
 
 {{- define "segue.serverEnv" -}}
@@ -41,8 +38,12 @@ timeoutSeconds: 2
 {{- end }}
 
 {{- define "segue.podSpec" -}}
-{{- if ne .Values.mode "agones" }}
 serviceAccountName: {{ include "segue.name" . }}
+{{- if eq .Values.mode "agones" }}
+automountServiceAccountToken: true
+# Agones would say Never, and weights that are not there yet would be the end of the pod.
+restartPolicy: Always
+{{- else }}
 automountServiceAccountToken: false
 {{- end }}
 enableServiceLinks: false
@@ -65,15 +66,33 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- if .Values.topologySpread }}
 topologySpreadConstraints:
-  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  {{- /* A Fleet is packed, by an affinity to hosts with other game servers. */}}
+  {{- $hosts := ternary (list) (list "kubernetes.io/hostname") (eq .Values.mode "agones") }}
+  {{- range append $hosts "topology.kubernetes.io/zone" }}
   - maxSkew: 1
     topologyKey: {{ . }}
     whenUnsatisfiable: ScheduleAnyway
     labelSelector: { matchLabels: {{ include "segue.selector" $ | fromYaml | toJson }} }
   {{- end }}
 {{- end }}
-{{- if .Values.weights.prefetch }}
+{{- if or .Values.weights.prefetch (eq .Values.mode "agones") }}
 initContainers:
+{{- end }}
+{{- if eq .Values.mode "agones" }}
+  # Runs from before the weights come until after the server has gone, and is started again when it ends.
+  - name: agones
+    restartPolicy: Always
+    image: {{ include "segue.image" . }}
+    imagePullPolicy: {{ .Values.image.pullPolicy }}
+    command: [python, /opt/segue/agones_bridge.py, --reservation-seconds={{ .Values.agones.reservationSeconds | int64 }}]
+    resources:
+      requests: { cpu: 20m, memory: 32Mi }
+      limits: { memory: 64Mi }
+    securityContext: {{- include "segue.security" . | nindent 6 }}
+    volumeMounts:
+      {{- include "segue.noToken" . | nindent 6 }}
+{{- end }}
+{{- if .Values.weights.prefetch }}
   # Fails, and is tried again, until the Job has brought every byte of the model.
   - name: weights
     image: {{ include "segue.image" . }}
@@ -98,7 +117,13 @@ containers:
       - --model={{ .Values.model }}
       - --device={{ .Values.device }}
       {{- with .Values.slots }}
-      - --slots={{ . }}
+      - --slots={{ . | int64 }}
+      {{- end }}
+      {{- with .Values.devices }}
+      - --devices={{ . }}
+      {{- end }}
+      {{- with .Values.extraArgs }}
+      {{- toYaml . | nindent 6 }}
       {{- end }}
       {{- if include "segue.hasSoundtracks" . }}
       - /etc/segue/soundtracks
@@ -110,26 +135,30 @@ containers:
       - { name: POD_IP, valueFrom: { fieldRef: { fieldPath: status.podIP } } }
       - { name: SEGUE_SESSION_ROUTE, value: "$(POD_IP):7470" }
       {{- end }}
+      {{- with .Values.extraEnv }}
+      {{- toYaml . | nindent 6 }}
+      {{- end }}
     ports:
       - { name: grpc, containerPort: 7470, protocol: TCP }
       - { name: web, containerPort: 7471, protocol: TCP }
       - { name: metrics, containerPort: 9464, protocol: TCP }
-    # Health is NOT_SERVING until a warm step has run, so a pod is started only then.
+    # Not ready until a warm step has run, so a pod is started only then.
     startupProbe:
-      {{- include "segue.probe" . | nindent 6 }}
+      {{- include "segue.readyProbe" . | nindent 6 }}
       periodSeconds: 5
       failureThreshold: {{ max 1 (div (add .Values.probes.startupSeconds 4) 5) }}
     readinessProbe:
-      {{- include "segue.probe" . | nindent 6 }}
+      {{- include "segue.readyProbe" . | nindent 6 }}
       periodSeconds: 5
       failureThreshold: 2
-    # Kubernetes asks no more once a pod is told to end, so a drain is not taken for a death.
+    # Fails where the event loop or the device thread hangs, never because of a drain.
     livenessProbe:
-      {{- include "segue.probe" . | nindent 6 }}
+      httpGet: { path: /healthz, port: metrics }
+      timeoutSeconds: 2
       periodSeconds: 10
       failureThreshold: 6
     lifecycle:
-      preStop: { sleep: { seconds: {{ .Values.drain.preStopSeconds }} } }
+      preStop: { sleep: { seconds: {{ .Values.drain.preStopSeconds | int64 }} } }
     resources: {{- toYaml .Values.resources | nindent 6 }}
     securityContext: {{- include "segue.security" . | nindent 6 }}
     volumeMounts:
@@ -145,45 +174,10 @@ containers:
       {{- range $name, $secret := include "segue.secretFolders" . | fromYaml }}
       - { name: {{ $name }}, mountPath: /etc/segue/{{ $name }}, readOnly: true }
       {{- end }}
+      {{- include "segue.noToken" . | nindent 6 }}
       {{- with .Values.extraVolumeMounts }}
       {{- toYaml . | nindent 6 }}
       {{- end }}
-  {{- if .Values.soundtracks.hotReload }}
-  - name: soundtracks
-    image: {{ include "segue.image" . }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command:
-      - python
-      - /opt/segue/soundtrack_sync.py
-      - --token-file=/etc/segue/operator/token
-      {{- if .Values.tls.secretName }}
-      - --tls=/etc/segue/tls
-      {{- end }}
-      - /etc/segue/soundtracks
-    resources:
-      requests: { cpu: 10m, memory: 64Mi }
-      limits: { memory: 192Mi }
-    securityContext: {{- include "segue.security" . | nindent 6 }}
-    volumeMounts:
-      - { name: soundtracks, mountPath: /etc/segue/soundtracks, readOnly: true }
-      - { name: operator, mountPath: /etc/segue/operator, readOnly: true }
-      {{- if .Values.tls.secretName }}
-      - { name: tls, mountPath: /etc/segue/tls, readOnly: true }
-      {{- end }}
-      {{- include "segue.noToken" . | nindent 6 }}
-  {{- end }}
-  {{- if eq .Values.mode "agones" }}
-  - name: agones
-    image: {{ include "segue.image" . }}
-    imagePullPolicy: {{ .Values.image.pullPolicy }}
-    command: [python, /opt/segue/agones_bridge.py, --reservation-seconds={{ .Values.agones.reservationSeconds }}]
-    resources:
-      requests: { cpu: 20m, memory: 32Mi }
-      limits: { memory: 64Mi }
-    securityContext: {{- include "segue.security" . | nindent 6 }}
-    volumeMounts:
-      {{- include "segue.noToken" . | nindent 6 }}
-  {{- end }}
 volumes:
   {{- if eq .Values.mode "agones" }}
   - { name: no-token, emptyDir: { sizeLimit: 1Mi } }
