@@ -3,8 +3,9 @@
 """Runs an image's install steps in a folder instead of a container: `try_install.py [cpu|cuda|tpu] [FOLDER]`.
 
 For machines without a container engine. It does what the Dockerfile's RUN lines do with Python, copies only what
-.dockerignore lets through, starts the installed server without write access outside of its volumes' folders, and asks
-the health check. Minutes, and gigabytes for cuda; cpu needs 1.6 GB.
+.dockerignore lets through, holds the size against a bound, starts the installed server without write access outside of
+its volumes' folders, asks the health check, listens to a session, and sees that commands which need more than a server
+say what. Minutes, and gigabytes for cuda; cpu needs 1.3 GB.
 """
 
 from __future__ import annotations
@@ -21,6 +22,17 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[2]
 SOURCES: Final = ("pyproject.toml", "README.md", "LICENSE", "engine", "service", "sdk/python")
 PORTS: Final = ("17470", "17471")
+SOUNDTRACK: Final = ROOT / "examples/dungeon/dungeon.soundtrack.yaml"
+MOST_MB: Final = {"cpu": 980, "cuda": 5_240, "tpu": 1_740}
+"""What the environment may weigh at most: a twentieth more than it did when it was last weighed (README.md)."""
+WITHOUT: Final = (
+    ("demo", "demo: drawing needs matplotlib"),
+    (f"render {SOUNDTRACK} --picture p.png", "--picture: drawing needs matplotlib"),
+    (f"test {SOUNDTRACK}", "test: judging the starter's styles needs scikit-learn"),
+    ("eval starter", "eval: judging styles needs scikit-learn"),
+    ("train starter", "train: the optimiser needs optax"),
+)
+"""Commands of the extra `studio`, and what they say instead."""
 
 
 def run(*command: str | Path, cwd: Path | None = None, environment: dict[str, str] | None = None) -> None:
@@ -48,7 +60,7 @@ def install(image: str, folder: Path) -> Path:
     wheel = ("wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", wheels, ".")
     run(build / "bin/pip", *wheel, cwd=source)
     run(venv / "bin/pip", "install", "--quiet", "--no-deps", "--no-index", *wheels.glob("*.whl"))
-    run(venv / "bin/python", "-m", "pip", "uninstall", "--quiet", "--yes", "pip")
+    run(venv / "bin/python", "-m", "pip", "uninstall", "--quiet", "--yes", "pip", "setuptools")
     return venv
 
 
@@ -82,12 +94,35 @@ def serve(venv: Path, folder: Path) -> None:
                 sys.exit("try_install.py: the server did not come up")
             time.sleep(1.0)
         print(f"  {time.monotonic() - began:6.1f} s  healthy, as user {user.get('user', os.geteuid())}", flush=True)
+        heard = ("listen", SOUNDTRACK, "--server", f"127.0.0.1:{PORTS[0]}", "--seconds", "2", "--out", "heard.flac")
+        run(venv / "bin/segue", *heard, cwd=folder / "tmp", environment=environment)
         began = time.monotonic()
         server.terminate()
         code = server.wait(60)
         print(f"  {time.monotonic() - began:6.1f} s  ended with {code} after SIGTERM")
     finally:
         server.kill()
+
+
+def say_what_is_missing(venv: Path, folder: Path) -> None:
+    """Commands that a server's environment is not for end with a sentence, and before they begin."""
+    for command, said in WITHOUT:
+        done = subprocess.run(
+            [str(venv / "bin/segue"), *command.split()], cwd=folder, env={"HOME": str(folder)}, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True,
+        )  # fmt: skip
+        if done.returncode == 0 or said not in done.stderr or "'segue[studio]'" not in done.stderr:
+            sys.exit(f"try_install.py: segue {command}: expected {said!r}, got {done.returncode}:\n{done.stderr}")
+    print(f"            {len(WITHOUT)} commands say that they need segue[studio]", flush=True)
+
+
+def weigh(image: str, venv: Path) -> None:
+    """Hold the environment's size against its bound."""
+    files = [path for path in venv.rglob("*") if path.is_file() and not path.is_symlink()]
+    size = sum(path.stat().st_size for path in files) / 1e6
+    print(f"  {size:,.0f} MB in the environment, at most {MOST_MB[image]:,}", flush=True)
+    if size > MOST_MB[image]:
+        sys.exit(f"try_install.py: {image}: expected at most {MOST_MB[image]} MB, got {size:.0f}")
 
 
 def main() -> None:
@@ -99,8 +134,8 @@ def main() -> None:
         folder = Path(sys.argv[2]) if len(sys.argv) > 2 else Path(made)
         folder.chmod(0o755)
         venv = install(image, folder)
-        size = sum(path.stat().st_size for path in venv.rglob("*") if path.is_file() and not path.is_symlink())
-        print(f"  {size / 1e6:,.0f} MB in the environment", flush=True)
+        weigh(image, venv)
+        say_what_is_missing(venv, folder)
         serve(venv, folder)
 
 

@@ -44,19 +44,20 @@ def read_recording(source: bytes | Path, seconds: int = MAX_SECONDS) -> NDArray[
                 )
             # By the second: a small file of silence in eight channels at 192 kHz would be 740 MB at once.
             left, rate, parts = seconds * file.samplerate, file.samplerate, list[NDArray[np.float32]]()
+            resampled = soxr.ResampleStream(rate, SAMPLE_RATE, 2, dtype="float32")
             while left > 0 and len(part := file.read(min(left, rate), dtype="float32", always_2d=True)):
-                parts.append(part[:, :2].copy())
+                if not np.isfinite(part[:, :2]).all():
+                    raise RecordingError("expected finite samples")
                 left -= len(part)
-            samples = np.concatenate(parts) if parts else np.zeros((0, 2), np.float32)
+                stereo = np.repeat(part, 2, axis=1) if part.shape[1] == 1 else part[:, :2].copy()
+                parts.append(stereo if rate == SAMPLE_RATE else resampled.resample_chunk(stereo))
+            if parts and rate != SAMPLE_RATE:
+                parts.append(resampled.resample_chunk(np.zeros((0, 2), np.float32), last=True))
     except (OSError, RuntimeError, TypeError) as error:  # LibsndfileError is a RuntimeError
         raise RecordingError(f"not an audio file that can be read: {error}") from None
-    if not len(samples):
+    if not parts:
         raise RecordingError("expected some audio, got none")
-    if not np.isfinite(samples).all():
-        raise RecordingError("expected finite samples")
-    stereo = np.repeat(samples, 2, axis=1) if samples.shape[1] == 1 else samples[:, :2]
-    resampled = stereo if rate == SAMPLE_RATE else soxr.resample(stereo, rate, SAMPLE_RATE)
-    return np.ascontiguousarray(resampled, np.float32)
+    return np.ascontiguousarray(np.concatenate(parts), np.float32)
 
 
 def _beginning(source: bytes | Path) -> bytes:

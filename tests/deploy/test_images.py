@@ -5,15 +5,46 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Final
 
 import pytest
+from typer.testing import CliRunner
+
+from segue_service.cli import extras
+from segue_service.cli.app import app
+from segue_service.cli.console import CommandError
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCKER: Final = ROOT / "deploy" / "docker"
 IMAGES: Final = ("cpu", "cuda", "tpu")
+SOUNDTRACK: Final = str(ROOT / "examples" / "dungeon" / "dungeon.soundtrack.yaml")
+WITHOUT_STUDIO: Final = """
+import importlib, pkgutil, sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("matplotlib", "PIL", "sklearn"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Absent())
+import segue, segue_engine, segue_service
+count = 0
+for package in (segue, segue_engine, segue_service):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if ".starter.training." not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+            count += 1
+from segue_engine.assemble import assemble
+from segue_service.cli.ears import ear_for
+starter = assemble("starter", 1, "cpu")
+assert ear_for(starter) is not None
+starter.engine.close()
+print(count)
+"""
 
 
 def instructions(image: str) -> list[tuple[str, str]]:
@@ -39,9 +70,11 @@ def pins(file: Path) -> dict[str, str]:
 def test_a_dockerfile_keeps_the_rules(image: str) -> None:
     found = instructions(image)
     bases = [arguments.split()[0] for name, arguments in found if name == "FROM"]
-    assert len(bases) == 2
-    assert all(re.fullmatch(r"python:3\.\d+\.\d+-slim-bookworm", base) for base in bases), "an exact tag"
-    assert len(set(bases)) == 1, "the environment's links lead to the base's Python"
+    assert bases == ["${BASE}:${TAG}"] * 2, "the environment's links lead to the base's Python"
+    first = next(place for place, (name, _) in enumerate(found) if name == "FROM")
+    given = dict(arguments.split("=", 1) for name, arguments in found[:first] if name == "ARG")
+    assert given["BASE"] == "python"
+    assert re.fullmatch(r"3\.11\.\d+-slim-bookworm", given["TAG"]), "an exact tag, of the Python of the locks"
     last = found[max(place for place, (name, _) in enumerate(found) if name == "FROM") :]
     said = dict(last)
     assert re.fullmatch(r"[1-9]\d{4,}:[1-9]\d{4,}", said["USER"]), "a numeric user, so that runAsNonRoot can be checked"
@@ -55,6 +88,9 @@ def test_a_dockerfile_keeps_the_rules(image: str) -> None:
     installs = [arguments for name, arguments in found if name == "RUN" and "pip install" in arguments]
     for one in (part for arguments in installs for part in arguments.split("&&") if "pip install" in part):
         assert "--require-hashes" in one or "--no-index" in one
+    # Whoever gets in finds nothing to install with: neither in the environment nor in the base.
+    assert any("/opt/segue/venv/bin/python -m pip uninstall --yes pip" in one for one in installs)
+    assert "rm -rf /usr/local/lib/python3.*/site-packages/*" in said["RUN"]
 
 
 @pytest.mark.parametrize("image", IMAGES)
@@ -87,4 +123,36 @@ def test_its_lock_is_of_this_project(image: str) -> None:
     wanted = {re.split(r"[\[<>=;! ]", one)[0].lower().replace(".", "-") for one in project["dependencies"]}
     assert wanted <= locked.keys(), "run deploy/docker/lock.py"
     assert not locked.keys() & {"pytest", "mypy", "ruff", "hypothesis"}
+    extras = project["optional-dependencies"]
+    studio = {re.split(r"[<>=]", one)[0] for one in extras["studio"]}
+    assert {"matplotlib", "optax", "scikit-learn"} <= studio
+    assert not locked.keys() & {"matplotlib", "pillow", "scikit-learn"}, "not for servers"
+    assert set(extras["studio"]) <= set(extras["dev"]), "demo and tests draw, train and judge"
     assert ("libtpu" in locked, "jax-cuda13-plugin" in locked) == (image == "tpu", image == "cuda")
+
+
+def test_a_server_imports_nothing_that_only_the_studio_needs() -> None:
+    """Every module but those of training itself, and the starter as `segue serve` puts it together."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_STUDIO], capture_output=True, text=True, timeout=170)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.split()[-1]) > 400
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("demo",), "demo: drawing needs matplotlib"),
+        (("render", SOUNDTRACK, "--picture", "p.png"), "--picture: drawing needs matplotlib"),
+        (("eval", "starter", "--out", "nowhere"), "judging styles needs scikit-learn"),
+        (("test", SOUNDTRACK), "judging the starter's styles needs scikit-learn"),
+        (("train", "starter"), "the optimiser needs optax"),
+    ],
+)
+def test_commands_of_the_studio_say_so_before_they_begin(
+    command: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None)
+    ended = CliRunner().invoke(app, command).exception
+    assert isinstance(ended, CommandError)
+    assert said in str(ended)
+    assert str(ended).endswith("pip install 'segue[studio]'")

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes what stands in deploy/monitoring and bench importable; a tool that is missing is said loudly."""
+"""Makes what stands in deploy/monitoring and bench importable."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -14,14 +15,14 @@ sys.path += [str(ROOT / "deploy" / "monitoring"), str(ROOT / "bench")]
 
 
 @pytest.fixture
-def program() -> Callable[[str], str]:
-    """program("promtool"): its path; the test is skipped where it is not there."""
+def program(missing: Callable[[str, str], NoReturn]) -> Callable[[str], str]:
+    """program("promtool"): its path; `missing` without it."""
     from prometheus import tool
 
     def find(name: str) -> str:
         path: str | None = tool(name)
         if path is None:
-            pytest.skip(f"{name} IS MISSING: python3 deploy/monitoring/prometheus.py --install")
+            missing(name, "python3 deploy/monitoring/prometheus.py --install")
         return path
 
     return find
