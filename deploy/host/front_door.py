@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prints Envoy's configuration for a host on which one server runs per device: the chart's, with this host's addresses.
+"""Makes Envoy's configuration for a host on which one server runs per device: the chart's, with this host's addresses.
 
-    .venv/bin/python deploy/host/front_door.py --servers 4 > /etc/envoy/segue.json
+    .venv/bin/python deploy/host/front_door.py --servers 4 --into /etc/envoy && envoy -c /etc/envoy/segue.json
 
 Listens for native gRPC and gRPC-Web; sends CreateSession to a server with room and every other call to the server that
 has its session. Servers name themselves by session_route, as deploy/host/segue@.service does.
@@ -38,9 +38,15 @@ def rendered() -> dict[str, Any]:
 
 
 def on_this_host(
-    config: dict[str, Any], servers: Sequence[int], listen: tuple[str, int], metrics: int, admin: int
+    config: dict[str, Any],
+    servers: Sequence[int],
+    listen: tuple[str, int],
+    metrics: int,
+    admin: int,
+    look_every: float | None = None,
 ) -> dict[str, Any]:
-    """The same before servers on these loopback ports; its metrics and admin interface are on loopback, too."""
+    """The same before servers on these loopback ports; its metrics and admin interface are on loopback, too.
+    look_every: seconds from one look at a server's health to the next, instead of the chart's."""
     listeners, (own, *clusters) = (config["static_resources"][name] for name in ("listeners", "clusters"))
     [inner] = own["load_assignment"]["endpoints"][0]["lb_endpoints"]
     for address, (host, port) in zip(
@@ -53,14 +59,32 @@ def on_this_host(
         cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [
             {"endpoint": {"address": {"socket_address": {"address": LOOPBACK, "port_value": port}}}} for port in servers
         ]
+        if look_every is not None:
+            every = f"{look_every}s"
+            looks = {"interval": every, "no_traffic_interval": every, "interval_jitter": "0.01s"}
+            cluster["health_checks"][0] |= looks
     return config
 
 
-def with_tls(config: dict[str, Any], certificate: Path, key: Path) -> dict[str, Any]:
-    """The same, speaking TLS to clients; renewed files are taken up when their folder changes."""
+def watched(certificate: Path, key: Path) -> dict[str, Any]:
+    """What Envoy reads in a file of its own: a certificate that is read again when something is moved into its folder.
+    Files that the configuration itself names are read once."""
     files = {"certificate_chain": {"filename": str(certificate)}, "private_key": {"filename": str(key)}}
-    watched = {"watched_directory": {"path": str(certificate.parent)}}
+    return {
+        "resources": [
+            {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
+                "name": "certificate",
+                "tls_certificate": files | {"watched_directory": {"path": str(certificate.parent)}},
+            }
+        ]
+    }
+
+
+def with_tls(config: dict[str, Any], certificate: Path) -> dict[str, Any]:
+    """The same, speaking TLS to clients; certificate: a file of what `watched` gives."""
     public = config["static_resources"]["listeners"][0]
+    source = {"resource_api_version": "V3", "path_config_source": {"path": str(certificate)}}
     public["filter_chains"][0]["transport_socket"] = {
         "name": "envoy.transport_sockets.tls",
         "typed_config": {
@@ -68,7 +92,7 @@ def with_tls(config: dict[str, Any], certificate: Path, key: Path) -> dict[str, 
             "common_tls_context": {
                 "alpn_protocols": ["h2", "http/1.1"],
                 "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
-                "tls_certificates": [files | watched],
+                "tls_certificate_sds_secret_configs": [{"name": "certificate", "sds_config": source}],
             },
         },
     }
@@ -81,6 +105,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=said, epilog=more, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--servers", type=int, required=True, metavar="N", help=f"servers, one per device: 1..{MOST}")
+    parser.add_argument(
+        "--into", type=Path, required=True, metavar="FOLDER", help="for segue.json, and with TLS segue-certificate.json"
+    )
     parser.add_argument("--listen", default="0.0.0.0:7470", metavar="HOST:PORT", help="for clients (%(default)s)")
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="PEM file of the certificate and its chain")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM file of its private key")
@@ -96,9 +123,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--tls-cert and --tls-key: expected both or neither")
     servers = range(FIRST_PORT, FIRST_PORT + options.servers)
     config = on_this_host(rendered(), servers, (host.strip("[]"), int(port)), options.metrics_port, options.admin_port)
+    folder = options.into.absolute()
+    if not folder.is_dir():
+        parser.error(f"--into: expected a folder that exists, got {folder}")
+    made = {"segue.json": config}
     if options.tls_cert is not None:
-        config = with_tls(config, options.tls_cert.absolute(), options.tls_key.absolute())
-    print(json.dumps(config, indent=2))
+        name = "segue-certificate.json"
+        made[name] = watched(options.tls_cert.absolute(), options.tls_key.absolute())
+        with_tls(config, folder / name)
+    for name, content in made.items():
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return 0
 
 

