@@ -30,7 +30,6 @@ WITHOUT: Final = (
     (f"render {SOUNDTRACK} --picture p.png", "--picture: drawing needs matplotlib"),
     (f"test {SOUNDTRACK}", "test: judging the starter's styles needs scikit-learn"),
     ("eval starter", "eval: judging styles needs scikit-learn"),
-    ("train starter", "train: the optimiser needs optax"),
 )
 """Commands of the extra `studio`, and what they say instead."""
 
