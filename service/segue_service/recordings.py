@@ -16,6 +16,7 @@ from segue_engine.contract import SAMPLE_RATE
 MAX_SECONDS: Final = 120
 _RATES: Final = range(8_000, 192_001)
 _CHANNELS: Final = 8
+_LOUDEST: Final = 8
 _BEGINNINGS: Final = re.compile(rb"(RIFF|RIFX|RF64)....WAVE|fLaC|OggS|ID3|\xff[\xe0-\xff]", re.DOTALL)
 _FORMATS: Final = ("WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3")
 """libsndfile reads two dozen more; nobody needs its parsers for them where strangers send files."""
@@ -46,8 +47,6 @@ def read_recording(source: bytes | Path, seconds: int = MAX_SECONDS) -> NDArray[
             left, rate, parts = seconds * file.samplerate, file.samplerate, list[NDArray[np.float32]]()
             resampled = soxr.ResampleStream(rate, SAMPLE_RATE, 2, dtype="float32")
             while left > 0 and len(part := file.read(min(left, rate), dtype="float32", always_2d=True)):
-                if not np.isfinite(part[:, :2]).all():
-                    raise RecordingError("expected finite samples")
                 left -= len(part)
                 stereo = np.repeat(part, 2, axis=1) if part.shape[1] == 1 else part[:, :2].copy()
                 parts.append(stereo if rate == SAMPLE_RATE else resampled.resample_chunk(stereo))
@@ -57,7 +56,10 @@ def read_recording(source: bytes | Path, seconds: int = MAX_SECONDS) -> NDArray[
         raise RecordingError(f"not an audio file that can be read: {error}") from None
     if not parts:
         raise RecordingError("expected some audio, got none")
-    return np.ascontiguousarray(np.concatenate(parts), np.float32)
+    samples = np.ascontiguousarray(np.concatenate(parts), np.float32)
+    if not (np.abs(samples) <= _LOUDEST).all():  # nor is NaN
+        raise RecordingError(f"expected finite samples of at most ±{_LOUDEST}")
+    return samples
 
 
 def _beginning(source: bytes | Path) -> bytes:

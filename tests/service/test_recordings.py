@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,27 @@ def test_what_is_not_audio_is_refused_by_a_sentence(tmp_path: Path) -> None:
     soundfile.write(bad, np.full((100, 2), np.nan, np.float32), 48_000, format="WAV", subtype="FLOAT")
     with pytest.raises(RecordingError, match="finite"):
         read_recording(bad.getvalue())
+    loud = io.BytesIO()
+    soundfile.write(loud, np.full((100, 2), 3e38, np.float32), 44_100, format="WAV", subtype="FLOAT")
+    with pytest.raises(RecordingError, match="finite samples of at most ±8"):
+        read_recording(loud.getvalue())
     with pytest.raises(RecordingError, match="channels at"):
         read_recording(encoded(rate=4_000))
+
+
+def test_a_small_file_of_much_silence_takes_no_more_than_what_it_becomes() -> None:
+    silence = np.zeros((192_000, 8), np.int16)
+    out = io.BytesIO()
+    with soundfile.SoundFile(out, "w", 192_000, 8, format="FLAC") as file:
+        for _ in range(20):
+            file.write(silence)
+    assert len(out.getvalue()) < 200_000
+    tracemalloc.start()
+    wave = read_recording(out.getvalue())
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(wave) == 20 * 48_000
+    assert most < 4 * wave.nbytes
 
 
 @given(st.binary(max_size=200), st.integers(0, 400), st.sampled_from(["WAV", "FLAC", "OGG"]))

@@ -12,10 +12,13 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 import grpc
+from google.rpc import code_pb2
 
+from segue.v1 import errors_pb2
 from segue_service.api.answering import Call, Desk
 from segue_service.api.caller import Caller
 from segue_service.api.calls import Method
+from segue_service.errors import Refused
 
 Context = grpc.aio.ServicerContext
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -37,6 +40,13 @@ def _adapted(method: Method, desk: Desk) -> grpc.RpcMethodHandler[bytes, bytes]:
         call = desk.call(method, _caller(context))
         try:
             return await call.answer(data)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # By its handler, since the session has ended under it: gRPC would leave the client without an answer.
+            ended = Refused(code_pb2.CANCELLED, errors_pb2.ERROR_REASON_UNSPECIFIED, "the call was cancelled")
+            return await _refuse(context, ended, call)
         except Exception as error:
             return await _refuse(context, error, call)
 

@@ -46,7 +46,7 @@ class ResumePoint(BaseModel):
 
     v: Literal[1] = 1
     session: str = Field(max_length=64)
-    digest: str = Field(max_length=64)
+    digest: str = Field(max_length=64, pattern=r"^[A-Za-z0-9_-]*$")
     soundtrack: str = Field(max_length=256)
     version: int = Field(ge=0, lt=2**31)
     hash: str = Field(max_length=64)

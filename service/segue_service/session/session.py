@@ -166,7 +166,12 @@ class Session:
         def make(frame: int) -> Override | None:
             return None if embedding is None else Override(embedding, frame, frame + fade_frames, guidance)
 
-        return self._transport.replanned(*await self._steering.override(make))
+        try:
+            told = await self._steering.override(make)
+        except asyncio.CancelledError:
+            self._check_live()
+            raise
+        return self._transport.replanned(*told)
 
     async def exchange(self, record: Record) -> bool:
         """Go on by another text of the soundtrack, from where that can be heard soonest; what is under way and has a

@@ -286,6 +286,8 @@ class Steering:
                 self._stage.on_traced()
             if then is not None:
                 then()
+            if self.bound is None:  # the session has ended meanwhile: its place may be another's by now
+                return
             if told.rewound:
                 self._rewound(told)
             self.planning.commit(plan)

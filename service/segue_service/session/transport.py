@@ -133,6 +133,9 @@ class Transport:
 
             def then() -> None:
                 new, frame, tail = renewed[0]
+                if self.status == CLOSED:  # meanwhile, and its place may be another's by now
+                    self._parts.device.post(lambda device: device.release(new.handle), self._session_id)
+                    return
                 self._steering.bound = new
                 hub.bind(self._place, new.handle, new.offset, floor=frame)
                 hub.crossfade(self._place, frame, tail)

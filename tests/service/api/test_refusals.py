@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import Any
 
 import grpc
 import pytest
 
-from segue.v1 import control_pb2, session_pb2
+from segue.v1 import control_pb2, session_pb2, stream_pb2
 from segue.v1 import live_soundtrack_service_pb2 as pb
+from segue_service.session import slot_work
 
 
 def change(name: str, value: float) -> control_pb2.ParameterChange:
@@ -184,3 +187,38 @@ async def test_a_request_that_is_too_large(start: Any) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await opened.call("SetWeightedPrompts", prompts=prompts)
         assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_a_call_whose_session_ends_under_it_is_answered(rig: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client without a deadline would else wait for ever."""
+    opened = await rig.create()
+
+    async def ends(*_: Any) -> None:
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(type(rig.session(opened)), "override", ends)
+    async with asyncio.timeout(20):
+        refusal = await rig.refused(opened.call("SetWeightedPrompts", guidance=2.0))
+    assert refusal.code == "CANCELLED"
+
+
+async def test_a_reset_whose_session_ends_under_it_leaves_no_slot_behind(
+    rig: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Any
+) -> None:
+    """Its fresh slot would play for ever, into the place of whoever comes next."""
+    opened, hub = await rig.create(), rig.server.registry.parts.hub
+    session = rig.session(opened)
+    renew, closed = slot_work.renew, asyncio.Event()
+
+    def ends(device: Any, *rest: Any) -> Any:
+        renewed = renew(device, *rest)
+        loop.call_soon_threadsafe(lambda: (session.close(stream_pb2.Goodbye()), closed.set()))
+        return renewed
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(slot_work, "renew", ends)
+    with contextlib.suppress(grpc.aio.AioRpcError):
+        await opened.call("ResetContext")
+    await closed.wait()
+    await wait_until(lambda: rig.engine._table.used == 0)
+    assert (hub._place_of == -1).all()

@@ -256,6 +256,7 @@ async def test_what_is_refused_is_said(two: Any, start: Any, soundtrack_text: st
         {"override": [[5000], None]},
         {"override": [[5], 90.0]},
         {"frame": 7},
+        {"digest": "é"},
     ],
     ids=str,
 )

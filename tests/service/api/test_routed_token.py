@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from segue.v1 import live_soundtrack_service_pb2 as pb
 from segue_service.api.routed_token import Label, bare, label_of, with_route
+from segue_service.security.keys import new_key
 
 ROUTES = st.sampled_from(["10.1.2.3:7470", "[fd00::1]:7470", "255.255.255.255:65535"])
 TOKENS = st.from_regex(r"[A-Za-z0-9_-]{43}|sgt\.[A-Za-z0-9_-]{20}\.[A-Za-z0-9_-]{27}", fullmatch=True)
@@ -85,6 +87,25 @@ async def test_who_comes_for_a_session_of_a_predecessor_is_told_to_look_elsewher
             ):
                 assert await call.code() is (grpc.StatusCode.PERMISSION_DENIED if known else grpc.StatusCode.NOT_FOUND)
                 assert ("segue-elsewhere" in dict(await call.trailing_metadata())) is told
+
+
+@pytest.mark.parametrize("route", ["10.1.2.3:7470", None])
+async def test_a_front_door_is_told_that_others_may_have_room(route: str | None, start: Any, tmp_path: Path) -> None:
+    few, many, file = new_key(), new_key(), tmp_path / "tenants.yaml"
+    entries = [
+        f"{{ id: t{most}, api_keys: [{{ id: {key.id}, sha256: {key.sha256} }}], quotas: {{ sessions: {most} }} }}"
+        for key, most in ((few, 0), (many, 9))
+    ]
+    file.write_text(f"tenants: [{', '.join(entries)}]\n")
+    request = pb.CreateSessionRequest(soundtrack_id="dungeon")
+    async with start(session_route=route, tenants_file=file, max_sessions=1) as rig:
+        for key, reason, told in ((few, "QUOTA", False), (many, "SERVER_FULL", route is not None)):
+            if key is many:
+                await rig.live.CreateSession(request, metadata=bearer(many.key))
+            call = rig.live.CreateSession(request, metadata=bearer(key.key))
+            refusal = await rig.refused(call)
+            assert (refusal.code, refusal.reason) == ("RESOURCE_EXHAUSTED", reason)
+            assert ("segue-elsewhere" in dict(await call.trailing_metadata())) is told
 
 
 async def test_a_session_is_brought_back_by_a_successor_only_if_nobody_else_can(start: Any) -> None:
