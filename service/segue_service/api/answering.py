@@ -96,11 +96,14 @@ class Call:
 
     def may_be_elsewhere(self, status: status_pb2.Status) -> bool:
         """Whether a front door should ask others. This process is full; or the call came here for a session that it was
-        said to have, and doesn't: another one that was here before may have had it, and others brought it back."""
-        label, route, reason = self._caller.label, self._desk.route, _reason(status)
+        said to have, and doesn't: another one that was here before may have had it, and others brought it back. Then
+        each of those who are asked sends on, too, until the front door has had enough."""
+        caller, route, reason = self._caller, self._desk.route, _reason(status)
         if route is None:
             return False
-        return reason == "server_full" or (reason == "unknown_session" and label is not None and label.route == route)
+        if reason == "unknown_session" and caller.label is not None:
+            return caller.label.route == route or caller.attempt > 1
+        return reason == "server_full"
 
     def _read(self, data: bytes) -> Message:
         request = self._method.parse(data)

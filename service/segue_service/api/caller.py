@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -34,14 +35,15 @@ class Who:
 class Caller:
     """The token that came with a call, if one did. trace: what it says of the trace that it is part of. peer: where it
     came from, as the transport names it. who: filled in as it is found out. label: the token's, if it has one.
-    tries_on: whether this is the first server that a front door asks, which asks others if it is refused."""
+    attempt: the how-manieth server this is that a front door asks, which asks others if it is refused; 0: there is no
+    such front door."""
 
     token: str | None = field(default=None, repr=False)
     trace: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     peer: str = ""
     who: Who = field(default_factory=Who, compare=False)
     label: Label | None = field(default=None, compare=False)
-    tries_on: bool = field(default=False, compare=False)
+    attempt: int = field(default=0, compare=False)
 
     @staticmethod
     def of(metadata: Iterable[tuple[str, str | bytes]], peer: str = "") -> Caller:
@@ -56,7 +58,9 @@ class Caller:
         token = shown or found.get("segue-session-token")
         if token is None:
             return Caller(None, trace, peer)
-        return Caller(bare(token), trace, peer, label=label_of(token), tries_on=found.get(_ATTEMPT) == "1")
+        said = found.get(_ATTEMPT, "")
+        attempt = int(said) if re.fullmatch("[0-9]{1,4}", said) else 0
+        return Caller(bare(token), trace, peer, label=label_of(token), attempt=attempt)
 
 
 def check_operator(caller: Caller, settings: Settings) -> None:

@@ -61,7 +61,7 @@ class Creating:
         """Raises Refused if the session was here, is not, and a front door can ask others. All who bring a session back
         are sent away by the process that they had it from: whether they come before another one has taken its place or
         after, they meet at the same one of the others."""
-        label = caller.label if request.resume.session_token and caller.tries_on else None
+        label = caller.label if request.resume.session_token and caller.attempt == 1 else None
         if label is None or label.route != self._settings.session_route or self._resuming.knows(label.session_id):
             return
         raise not_here(label.session_id, self._settings.retry_after_ms)

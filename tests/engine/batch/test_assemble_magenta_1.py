@@ -81,9 +81,9 @@ def test_options_are_heard_as_far_as_the_model_goes(folder: Path) -> None:
 def test_an_accelerator_has_as_many_slots_as_its_memory_is_asked_for(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segue_engine.batch.platform.prepare", lambda device, cache: "gpu")
+    monkeypatch.setattr("segue_engine.batch.platform.prepare", lambda device, cache, choice: "gpu")
     made = assemble(NAME, None, "auto", models_dir=folder)
-    assert made.info.slots == 64
+    assert made.info.slots == 64 * made.info.devices
     assert str(made.engine._model.params.language.tokens.dtype) == "bfloat16"  # type: ignore[attr-defined]
     made.engine.close()
 

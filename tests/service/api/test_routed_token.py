@@ -73,14 +73,15 @@ async def test_a_stream_is_told_its_own_token_by_the_way_to_here(start: Any) -> 
 async def test_who_comes_for_a_session_of_a_predecessor_is_told_to_look_elsewhere(start: Any) -> None:
     async with start(allow_anonymous=True, session_route="10.1.2.3:7470") as rig:
         made = await rig.create()
-        for route, known, told in (
-            ("10.1.2.3:7470", False, True),
-            ("10.1.2.4:7470", False, False),
-            (None, False, False),
-            ("10.1.2.3:7470", True, False),
+        for route, attempt, known, told in (
+            ("10.1.2.3:7470", 1, False, True),
+            ("10.1.2.4:7470", 1, False, False),
+            ("10.1.2.4:7470", 2, False, True),  # it was sent on by another one
+            (None, 2, False, False),
+            ("10.1.2.3:7470", 1, True, False),
         ):
             session_id = made.session_id if known else "s-0"
-            metadata = bearer(with_route("wrong", session_id, route))
+            metadata = bearer(with_route("wrong", session_id, route), x_envoy_attempt_count=str(attempt))
             for call in (
                 rig.live.GetSession(pb.GetSessionRequest(session_id=session_id), metadata=metadata),
                 rig.live.StreamAudio(pb.StreamAudioRequest(session_id=session_id), metadata=metadata),
