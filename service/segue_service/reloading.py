@@ -2,8 +2,9 @@
 """Soundtracks that a server was started with, taken up anew when their files change. Event loop only.
 
 A change is read once it has looked the same twice, so that a file that is being written is left alone. From there it
-goes the way of an upload with `replace`: within the same limits, off the event loop, and running sessions keep what
-they have. What can't be used is told once per content, and what was served before stays.
+goes the way of an upload with `replace`, within the same limits and off the event loop; but sessions of the same
+version go on by it, which after an upload keep what they have. What can't be used is told once per content, and what
+was served before stays.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ class Reloading:
         what = f"{record.name} {record.version}"
         self._parts.security.audit.note("reload", soundtrack=what, detail=f"{size} bytes, {file.name}")
         facts = {"soundtrack": record.name, "version": record.version, "file": str(file)}
-        _log.info("a soundtrack's file has changed: new sessions play it", follow=sessions, **facts)
+        _log.info("a soundtrack's file has changed: sessions of this version play it", follow=sessions, **facts)
         for style, note in record.styles.notes.items():
             _log.warning("a style is not understood as a whole", style=style, note=note, **facts)
         newest = self._library.get(record.name).version
