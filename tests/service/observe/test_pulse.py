@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
+import threading
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +99,23 @@ async def test_a_device_thread_that_hangs_is_not_alive_once_it_is_warm() -> None
     assert pulse.told("/metrics") is None
 
 
-async def test_the_device_thread_of_a_server_is_the_one_that_is_asked(start: Any) -> None:
+async def test_the_device_thread_of_a_server_is_the_one_that_is_asked(
+    start: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, over = threading.Event(), threading.Event()
+
+    def hang(device: Any) -> None:
+        began.set()
+        over.wait(60)
+
+    monkeypatch.setattr(module, "STUCK_SECONDS", 0.01)
     async with start(metrics_port=0) as rig:
-        rig.server.registry.parts.device._busy_since = time.monotonic() - 99.0
-        assert (await asked(rig.server.metrics_port, "/healthz"))[0] == 503
+        try:
+            rig.server.registry.parts.device.post(hang)
+            assert await asyncio.to_thread(began.wait, 60)
+            await asyncio.sleep(0.05)
+            assert (await asked(rig.server.metrics_port, "/healthz"))[0] == 503
+        finally:
+            over.set()
+        monkeypatch.undo()
+        assert (await asked(rig.server.metrics_port, "/healthz"))[0] == 200
